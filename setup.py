@@ -1,0 +1,28 @@
+"""The repository root *is* the package ``thinktwice``: its folders import as ``thinktwice.layers``, ``thinktwice.executor`` ..."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+ROOMS = ("caffe_models", "layers", "executor", "attention", "cuda", "repro", "cli")
+
+CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
+GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
+TEST = ["pytest>=8", "hypothesis>=6", "ruff>=0.8", "mypy>=1.13", "types-protobuf"]
+
+setup(
+    name="thinktwice",
+    version="0.1.0",
+    description="Reference implementation of top-down attention in convolutional networks, on original Caffe files",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-2-Clause",
+    python_requires=">=3.11",
+    package_dir={"thinktwice": "."},
+    packages=["thinktwice", *(f"thinktwice.{room}" for room in ROOMS)],
+    package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"]},
+    py_modules=[],
+    install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
+    extras_require={"cpu": CPU, "gpu": GPU, "test": TEST, "all": [*CPU, *TEST]},
+    entry_points={"console_scripts": ["thinktwice = thinktwice.__main__:main"]},
+)
