@@ -50,7 +50,7 @@ class Layer:
     tops_expected: ClassVar[tuple[int, int | None]] = (1, 1)
     in_place: ClassVar[bool] = False  # may a top have its bottom's name
     is_loss: ClassVar[bool] = False
-    gradient_reads: ClassVar[frozenset[str]] = frozenset({"bottoms"})  # of "bottoms", "tops", "saved", "final_tops"
+    gradient_reads: frozenset[str] = frozenset({"bottoms"})  # of "bottoms", "tops", "saved", "final_tops"
     differentiable: ClassVar[bool] = True
 
     def __init__(self, message: Any, source: str = ""):

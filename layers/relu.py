@@ -16,7 +16,7 @@ class ReLU(ElementwiseLayer):
     def setup(self) -> None:
         self.slope: float = self.message.relu_param.negative_slope
         if self.slope < 0:  # then the top no longer tells the bottom's sign
-            self.gradient_reads = frozenset({"bottoms"})  # type: ignore[misc]
+            self.gradient_reads = frozenset({"bottoms"})
 
     def function(self, x: Array) -> Array:
         xp = array_module(x)

@@ -1,0 +1,128 @@
+"""Convolution: a correlation with learnt filters, plus a bias per output channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .arrays import Array, Shape
+from .correlation import Geometry, correlate, correlate_transposed, correlate_weights
+from .layer import Layer, ParameterSpec, Step
+from .registry import register
+
+
+class FilterLayer(Layer):
+    """What Convolution and Deconvolution share: the options of ``convolution_param`` and the bias.
+
+    Bottom and top are (..., channels, *spatial): any axes in front of ``axis`` are the batch, any behind it are spatial.
+    """
+
+    gradient_reads = frozenset()
+
+    def setup(self) -> None:
+        p = self.param = self.message.convolution_param
+        self.outputs: int = p.num_output
+        self.group: int = p.group
+        self.bias_term: bool = p.bias_term
+        if self.outputs < 1:
+            raise self.refuse("convolution_param.num_output", self.outputs, "a positive number")
+        if self.group < 1 or self.outputs % self.group:
+            raise self.refuse("convolution_param.group", self.group, f"a divisor of num_output {self.outputs}")
+
+    def geometry(self, bottom: Shape) -> Geometry:
+        """The filters' geometry for a bottom of this shape (its rank decides how many spatial axes there are)."""
+        rank = len(bottom) - self.axis(self.param.axis, len(bottom), "convolution_param.axis") - 1
+        if rank < 1:
+            raise self.refuse("bottom", f"shape {bottom}", "at least one spatial axis behind the channel axis")
+        kernel = self._extents("kernel_size", "kernel", rank, None)
+        stride = self._extents("stride", "stride", rank, 1)
+        pad = self._extents("pad", "pad", rank, 0)
+        dilation = self._extents("dilation", None, rank, 1)
+        for field, values in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
+            if min(values) < 1:
+                raise self.refuse(f"convolution_param.{field}", values, "positive numbers")
+        return Geometry(kernel, stride, pad, dilation, self.group)
+
+    def _extents(self, repeated: str, pair: str | None, rank: int, default: int | None) -> Shape:
+        """Caffe's two spellings of one option: ``kernel_h``/``kernel_w``, or ``kernel_size`` once or once per axis."""
+        values = tuple(getattr(self.param, repeated))
+        pairs = [f"{pair}_h", f"{pair}_w"] if pair else []
+        if any(self.param.HasField(field) for field in pairs):
+            if rank != 2 or values:
+                raise self.refuse(
+                    f"convolution_param.{pairs[0]}", "it", f"two spatial axes and no {repeated} beside it"
+                )
+            return tuple(getattr(self.param, field) or (default or 0) for field in pairs)
+        if not values and default is not None:
+            values = (default,)
+        if len(values) not in (1, rank):
+            raise self.refuse(f"convolution_param.{repeated}", f"{len(values)} numbers", f"1 or {rank}")
+        return values * rank if len(values) == 1 else values
+
+    def channels(self, bottom: Shape) -> int:
+        channels = bottom[self.axis(self.param.axis, len(bottom), "convolution_param.axis")]
+        if channels % self.group:
+            raise self.refuse("convolution_param.group", self.group, f"a divisor of the bottom's {channels} channels")
+        return channels
+
+    def _shape(self, bottom: Shape, spatial: Shape) -> list[Shape]:
+        if min(spatial) < 1:
+            raise self.refuse("bottom", f"shape {bottom}", "a blob at least as large as the kernel")
+        self.channels(bottom)
+        return [(*bottom[: -len(spatial) - 1], self.outputs, *spatial)]
+
+    def _specs(self, weights: Shape) -> list[ParameterSpec]:
+        bias = [ParameterSpec((self.outputs,), self.param.bias_filler)] if self.bias_term else []
+        return [ParameterSpec(weights, self.param.weight_filler), *bias]
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        y = self.linear(bottoms[0], parameters[0])
+        if self.bias_term:
+            y += parameters[1].reshape(-1, *(1,) * self.geometry(bottoms[0].shape).rank)
+        return [y], None
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
+
+    def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
+        rank = self.geometry(step.bottom_shapes[0]).rank
+        signal = signals[0].sum(0)
+        gradients = [self.weight_gradient(step.bottoms[0], signal)]
+        if self.bias_term:
+            channel = signal.ndim - rank - 1
+            gradients.append(signal.sum(tuple(i for i in range(signal.ndim) if i != channel)))
+        return gradients
+
+    def linear(self, x: Array, weights: Array) -> Array:
+        """The layer without its bias, for any weights of the layer's shape (excitation uses their positive part)."""
+        raise NotImplementedError
+
+    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom)."""
+        raise NotImplementedError
+
+    def weight_gradient(self, x: Array, signal: Array) -> Array:
+        raise NotImplementedError
+
+
+@register("Convolution", v1="CONVOLUTION")
+class Convolution(FilterLayer):
+    """Caffe's Convolution, any number of spatial axes. Weights (num_output, C/group, *kernel), bias (num_output,)."""
+
+    def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
+        kernel = self.geometry(bottoms[0]).kernel
+        return self._specs((self.outputs, self.channels(bottoms[0]) // self.group, *kernel))
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        geometry = self.geometry(bottoms[0])
+        return self._shape(bottoms[0], geometry.reduced(bottoms[0][-geometry.rank :]))
+
+    def linear(self, x: Array, weights: Array) -> Array:
+        return correlate(x, weights, self.geometry(x.shape))
+
+    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+        geometry = self.geometry(bottom)
+        return correlate_transposed(signal, weights, geometry, bottom[-geometry.rank :])
+
+    def weight_gradient(self, x: Array, signal: Array) -> Array:
+        return correlate_weights(x, signal, self.geometry(x.shape))

@@ -1,0 +1,153 @@
+"""Correlation of an image with a bank of filters, and its two transposes, as matrix products over patches.
+
+    forward            y[o, p] = sum_{c, k} w[o, c, k] x[c, p*stride - pad + k*dilation]
+    input gradient     the same sum read from y to x
+    weight gradient    the same sum read from (y, x) to w
+
+Patches are laid out as in Caffe's im2col: rows (channel, kernel cell), columns output positions. Any number of spatial
+axes; all axes in front of the channel axis are one batch. Images go through in chunks, so that the patches never need
+more than ``PATCH_BYTES`` beyond what one image needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from .arrays import Array, Shape, array_module, count
+
+PATCH_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Kernel, stride, padding and dilation, one number per spatial axis, and the number of channel groups."""
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    dilation: Shape
+    group: int = 1
+
+    @property
+    def rank(self) -> int:
+        return len(self.kernel)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether patches are the image itself: a 1x1 kernel that visits every pixel."""
+        return set(self.kernel) == {1} and set(self.stride) == {1} and set(self.pad) == {0}
+
+    def reduced(self, spatial: Sequence[int]) -> Shape:
+        """Output size of a correlation: floor((size + 2 pad - extent) / stride) + 1."""
+        extents = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+        sizes = zip(spatial, extents, self.pad, self.stride, strict=True)
+        return tuple((n + 2 * p - e) // s + 1 for n, e, p, s in sizes)
+
+    def enlarged(self, spatial: Sequence[int]) -> Shape:
+        """Output size of a transposed correlation: stride (size - 1) + extent - 2 pad."""
+        extents = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+        sizes = zip(spatial, extents, self.pad, self.stride, strict=True)
+        return tuple(s * (n - 1) + e - 2 * p for n, e, p, s in sizes)
+
+    def padded(self, spatial: Sequence[int]) -> Shape:
+        return tuple(n + 2 * p for n, p in zip(spatial, self.pad, strict=True))
+
+    def interior(self, spatial: Sequence[int]) -> tuple[slice, ...]:
+        """Where the real pixels lie in the padded image."""
+        return tuple(slice(p, p + n) for n, p in zip(spatial, self.pad, strict=True))
+
+    def cells(self, positions: Sequence[int]) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
+        """Each kernel cell, with the slice of the padded image that it meets at all output positions."""
+        for cell in product(*map(range, self.kernel)):
+            steps = zip(cell, positions, self.stride, self.dilation, strict=True)
+            yield cell, tuple(slice(c * d, c * d + s * (n - 1) + 1, s) for c, n, s, d in steps)
+
+
+def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
+    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel) -> (..., O, *reduced spatial)."""
+    xp, rank = array_module(x), geometry.rank
+    lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
+    images = x.reshape(-1, *x.shape[-rank - 1 :])
+    positions = geometry.reduced(spatial)
+    y = xp.empty((len(images), len(weights), *positions), x.dtype)
+    matrix = _grouped(weights, geometry)
+    for chunk in _chunks(images, geometry, positions):
+        patches = _patches(images[chunk], geometry, positions)
+        y[chunk] = xp.matmul(matrix, patches).reshape(y[chunk].shape)
+    return y.reshape(*lead, *y.shape[1:])
+
+
+def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spatial: Shape) -> Array:
+    """The input gradient: ``signal`` (..., O, *positions), ``weights`` (O, C/group, *kernel) -> (..., C, *spatial)."""
+    xp, rank = array_module(signal), geometry.rank
+    lead, positions = signal.shape[: -rank - 1], signal.shape[-rank:]
+    signals = signal.reshape(-1, geometry.group, len(weights) // geometry.group, count(positions))
+    channels = weights.shape[1] * geometry.group
+    x = xp.empty((len(signals), channels, *spatial), signal.dtype)
+    matrix = _grouped(weights, geometry).swapaxes(-1, -2)
+    for chunk in _chunks(x, geometry, positions):
+        patches = xp.matmul(matrix, signals[chunk])
+        x[chunk] = _overlap(patches, geometry, channels, spatial, positions)
+    return x.reshape(*lead, *x.shape[1:])
+
+
+def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
+    """The weight gradient, summed over the batch: ``x`` (..., C, *spatial), ``signal`` (..., O, *positions)."""
+    xp, rank = array_module(x), geometry.rank
+    positions = signal.shape[-rank:]
+    images = x.reshape(-1, *x.shape[-rank - 1 :])
+    outputs = signal.shape[-rank - 1]
+    signals = signal.reshape(-1, geometry.group, outputs // geometry.group, count(positions))
+    total = xp.zeros((), x.dtype)
+    for chunk in _chunks(images, geometry, positions):
+        patches = _patches(images[chunk], geometry, positions)
+        total = total + xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
+    return total.reshape(outputs, images.shape[1] // geometry.group, *geometry.kernel)
+
+
+def _grouped(weights: Array, geometry: Geometry) -> Array:
+    """The filters as one matrix per group: (group, O/group, C/group * cells)."""
+    return weights.reshape(geometry.group, len(weights) // geometry.group, -1)
+
+
+def _chunks(images: Array, geometry: Geometry, positions: Shape) -> Iterator[slice]:
+    bytes_per_image = images.shape[1] * count(geometry.kernel) * count(positions) * images.dtype.itemsize
+    step = max(1, PATCH_BYTES // max(1, bytes_per_image))
+    for start in range(0, len(images), step):
+        yield slice(start, min(start + step, len(images)))
+
+
+def _patches(images: Array, geometry: Geometry, positions: Shape) -> Array:
+    """im2col: (n, C, *spatial) -> (n, group, C/group * cells, positions)."""
+    n, channels, *spatial = images.shape
+    rows = (n, geometry.group, channels // geometry.group * count(geometry.kernel), count(positions))
+    if geometry.pointwise:
+        return images.reshape(rows)
+    padded = _pad(images, geometry)
+    patches = array_module(images).empty((n, channels, *geometry.kernel, *positions), images.dtype)
+    for cell, window in geometry.cells(positions):
+        patches[:, :, *cell] = padded[:, :, *window]
+    return patches.reshape(rows)
+
+
+def _overlap(patches: Array, geometry: Geometry, channels: int, spatial: Shape, positions: Shape) -> Array:
+    """col2im, the transpose of ``_patches``: overlapping patches add up, what falls on padding is dropped."""
+    n = len(patches)
+    if geometry.pointwise:
+        return patches.reshape(n, channels, *spatial)
+    patches = patches.reshape(n, channels, *geometry.kernel, *positions)
+    padded = array_module(patches).zeros((n, channels, *geometry.padded(spatial)), patches.dtype)
+    for cell, window in geometry.cells(positions):
+        padded[:, :, *window] += patches[:, :, *cell]
+    return padded[:, :, *geometry.interior(spatial)]
+
+
+def _pad(images: Array, geometry: Geometry) -> Array:
+    if not any(geometry.pad):
+        return images
+    n, channels, *spatial = images.shape
+    padded = array_module(images).zeros((n, channels, *geometry.padded(spatial)), images.dtype)
+    padded[:, :, *geometry.interior(spatial)] = images
+    return padded

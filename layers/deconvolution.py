@@ -1,0 +1,34 @@
+"""Deconvolution: Convolution's input gradient as a layer of its own (Caffe swaps forward and backward)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .arrays import Array, Shape
+from .convolution import FilterLayer
+from .correlation import correlate, correlate_transposed, correlate_weights
+from .layer import ParameterSpec
+from .registry import register
+
+
+@register("Deconvolution", v1="DECONVOLUTION")
+class Deconvolution(FilterLayer):
+    """Caffe's Deconvolution. Weights (C, num_output/group, *kernel), bias (num_output,)."""
+
+    def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
+        kernel = self.geometry(bottoms[0]).kernel
+        return self._specs((self.channels(bottoms[0]), self.outputs // self.group, *kernel))
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        geometry = self.geometry(bottoms[0])
+        return self._shape(bottoms[0], geometry.enlarged(bottoms[0][-geometry.rank :]))
+
+    def linear(self, x: Array, weights: Array) -> Array:
+        geometry = self.geometry(x.shape)
+        return correlate_transposed(x, weights, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
+
+    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+        return correlate(signal, weights, self.geometry(bottom))
+
+    def weight_gradient(self, x: Array, signal: Array) -> Array:
+        return correlate_weights(signal, x, self.geometry(x.shape))

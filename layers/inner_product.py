@@ -1,0 +1,66 @@
+"""InnerProduct: a fully connected layer over all axes from ``axis`` on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .arrays import Array, Shape, count
+from .layer import Layer, ParameterSpec, Step
+from .registry import register
+
+
+@register("InnerProduct", v1="INNER_PRODUCT")
+class InnerProduct(Layer):
+    """Caffe's InnerProduct: bottom (*batch, *features), split at ``axis``; top (*batch, num_output).
+
+    Weights (num_output, count(features)), or the other way round with ``transpose``; bias (num_output,).
+    """
+
+    gradient_reads = frozenset()
+
+    def setup(self) -> None:
+        p = self.param = self.message.inner_product_param
+        self.outputs: int = p.num_output
+        self.bias_term: bool = p.bias_term
+        if self.outputs < 1:
+            raise self.refuse("inner_product_param.num_output", self.outputs, "a positive number")
+
+    def batch(self, bottom: Shape) -> Shape:
+        return tuple(bottom[: self.axis(self.param.axis, len(bottom), "inner_product_param.axis")])
+
+    def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
+        features = count(bottoms[0][len(self.batch(bottoms[0])) :])
+        shape = (features, self.outputs) if self.param.transpose else (self.outputs, features)
+        bias = [ParameterSpec((self.outputs,), self.param.bias_filler)] if self.bias_term else []
+        return [ParameterSpec(shape, self.param.weight_filler), *bias]
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        return [(*self.batch(bottoms[0]), self.outputs)]
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        y = self.linear(bottoms[0], parameters[0])
+        if self.bias_term:
+            y += parameters[1]
+        return [y], None
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
+
+    def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
+        signal = signals[0].sum(0).reshape(-1, self.outputs)
+        x = step.bottoms[0].reshape(len(signal), -1)
+        weights = x.T @ signal if self.param.transpose else signal.T @ x
+        return [weights, signal.sum(0)] if self.bias_term else [weights]
+
+    def linear(self, x: Array, weights: Array) -> Array:
+        """The layer without its bias, for any weights of the layer's shape (excitation uses their positive part)."""
+        batch = self.batch(x.shape)
+        y = x.reshape(count(batch), -1) @ (weights if self.param.transpose else weights.T)
+        return y.reshape(*batch, self.outputs)
+
+    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom)."""
+        lead = signal.shape[: signal.ndim - len(self.batch(bottom)) - 1]
+        x = signal.reshape(-1, self.outputs) @ (weights.T if self.param.transpose else weights)
+        return x.reshape(*lead, *bottom)

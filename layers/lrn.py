@@ -1,0 +1,69 @@
+"""LRN: local response normalisation, across channels or within each channel.
+
+    ACROSS_CHANNELS    scale = k + alpha/n   * sum of x^2 over n channels,     y = x scale^-beta
+    WITHIN_CHANNEL     scale = 1 + alpha/n^2 * sum of x^2 over an n x n square, y = x scale^-beta
+
+Both sums are zero-padded and centred. Caffe builds the second from pooling and power layers, which ignore ``k``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .arrays import Array, Shape, array_module
+from .layer import Layer, Step
+from .registry import register
+
+ACROSS_CHANNELS = 0
+
+
+@register("LRN", v1="LRN")
+class LRN(Layer):
+    """Caffe's LRN on (N, C, H, W). Saved for walks: ``scale``, so that a rule may freeze the normaliser."""
+
+    gradient_reads = frozenset({"bottoms", "saved"})
+
+    def setup(self) -> None:
+        p = self.message.lrn_param
+        self.size: int = p.local_size
+        if self.size % 2 == 0:
+            raise self.refuse("lrn_param.local_size", self.size, "an odd number")
+        self.across = p.norm_region == ACROSS_CHANNELS
+        self.axes = (-3,) if self.across else (-2, -1)
+        self.alpha: float = p.alpha / self.size ** len(self.axes)
+        self.beta: float = p.beta
+        self.k: float = p.k if self.across else 1.0
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        if len(bottoms[0]) != 4:
+            raise self.refuse("bottom", f"shape {bottoms[0]}", "4 axes (N, C, H, W)")
+        return super().top_shapes(bottoms)
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        x = bottoms[0]
+        scale = self.k + self.alpha * self._neighbourhood(x * x)
+        return [x * scale**-self.beta], scale
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        x, scale, signal = step.bottoms[0], step.saved, signals[0]
+        power = scale**-self.beta
+        shared = self._neighbourhood(signal * (x * power / scale))
+        return [signal * power - 2 * self.alpha * self.beta * x * shared]
+
+    def _neighbourhood(self, values: Array) -> Array:
+        """The sum over the neighbourhood of each element."""
+        for axis in self.axes:
+            values = _window_sum(values, self.size, axis)
+        return values
+
+
+def _window_sum(values: Array, size: int, axis: int) -> Array:
+    """Zero-padded sum over ``size`` neighbours, centred, along one axis counted from the end."""
+    length, half = values.shape[axis], size // 2
+    shape = list(values.shape)
+    shape[axis] = length + size - 1
+    padded = array_module(values).zeros(shape, values.dtype)
+    behind = (slice(None),) * (-axis - 1)
+    padded[..., half : half + length, *behind] = values
+    return sum(padded[..., start : start + length, *behind] for start in range(size))

@@ -1,0 +1,213 @@
+"""Pooling: maxima with switches, averages with Caffe's divisor, and the expectation of stochastic pooling.
+
+Caffe's geometry: output sizes are rounded up, and a last window that would start beyond the padded border is dropped.
+Averages divide by the window's size clipped to ``size + pad``: padding in front counts, what rounding up added does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .arrays import Array, Shape, array_module
+from .layer import Layer, Step
+from .registry import register
+
+MAX, AVE, STOCHASTIC = 0, 1, 2
+CEIL = 0
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where the windows of one pooling layer lie on a plane of ``size`` (H, W)."""
+
+    size: Shape
+    kernel: Shape
+    stride: Shape
+    pad: Shape
+    positions: Shape  # (pooled H, pooled W)
+
+    @property
+    def padded(self) -> Shape:
+        """The plane that holds every window whole: padding in front, and whatever the last window needs behind."""
+        axes = zip(self.size, self.kernel, self.stride, self.pad, self.positions, strict=True)
+        return tuple(max(n + p, (out - 1) * s + k) for n, k, s, p, out in axes)
+
+    @property
+    def interior(self) -> tuple[slice, ...]:
+        return tuple(slice(p, p + n) for n, p in zip(self.size, self.pad, strict=True))
+
+    def cells(self) -> Iterator[tuple[slice, ...]]:
+        """For each cell of the window, in raster order: the padded pixels that it meets at all positions."""
+        for cell in product(*map(range, self.kernel)):
+            axes = zip(cell, self.stride, self.positions, strict=True)
+            yield tuple(slice(c, c + s * (out - 1) + 1, s) for c, s, out in axes)
+
+    def divisor(self) -> np.ndarray:
+        """Caffe's divisor of an average: (pooled H, pooled W)."""
+        rows, columns = (
+            np.minimum(np.arange(out) * s - p + k, n + p) - (np.arange(out) * s - p)
+            for n, k, s, p, out in zip(self.size, self.kernel, self.stride, self.pad, self.positions, strict=True)
+        )
+        return np.outer(rows, columns)
+
+
+@register("Pooling", v1="POOLING")
+class Pooling(Layer):
+    """Caffe's Pooling over the last two axes of (N, C, H, W).
+
+    MAX: the first maximum in raster order wins; padding never does. Saved for walks: the winning cell of each window,
+    numbered in raster order (-1 where nothing beat -FLT_MAX). A second top receives Caffe's mask, h * W + w.
+    STOCHASTIC: as at test time, sum(x^2) / sum(x).
+    """
+
+    tops_expected = (1, 2)
+
+    def setup(self) -> None:
+        p = self.param = self.message.pooling_param
+        self.method: int = p.pool
+        self.gradient_reads = frozenset({"saved"} if self.method == MAX else {"bottoms"} if self.method == STOCHASTIC else ())
+        if len(self.message.top) == 2 and self.method != MAX:
+            raise self.refuse("top", "2 blobs", "1: only MAX pooling has a mask to give")
+        if p.global_pooling:
+            if any(p.HasField(field) for field in ("kernel_size", "kernel_h", "kernel_w")):
+                raise self.refuse("pooling_param.kernel_size", "a size", "none beside global_pooling")
+            if any(self._pair("pad", "pad", 0)) or set(self._pair("stride", "stride", 1)) != {1}:
+                raise self.refuse("pooling_param.global_pooling", "pad or stride", "pad 0 and stride 1 beside it")
+            return
+        self.kernel, self.stride, self.pad = (
+            self._pair("kernel_size", "kernel", 0),
+            self._pair("stride", "stride", 1),
+            self._pair("pad", "pad", 0),
+        )
+        if min(self.kernel) < 1 or min(self.stride) < 1:
+            raise self.refuse("pooling_param", f"kernel {self.kernel}, stride {self.stride}", "positive numbers")
+        if any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
+            raise self.refuse("pooling_param.pad", self.pad, f"less than the kernel {self.kernel}")
+        if any(self.pad) and self.method == STOCHASTIC:
+            raise self.refuse("pooling_param.pad", self.pad, "0: Caffe pads only MAX and AVE pooling")
+
+    def _pair(self, single: str, pair: str, default: int) -> Shape:
+        """Caffe's two spellings: one number for both axes, or ``_h`` and ``_w``."""
+        named = [f"{pair}_h", f"{pair}_w"]
+        if any(self.param.HasField(field) for field in named):
+            if self.param.HasField(single) or not all(self.param.HasField(field) for field in named):
+                raise self.refuse(f"pooling_param.{named[0]}", "one spelling mixed", f"{single}, or both of {named}")
+            return tuple(getattr(self.param, field) for field in named)
+        value = getattr(self.param, single) if self.param.HasField(single) else default
+        return value, value
+
+    def windows(self, bottom: Shape) -> Windows:
+        """The windows over a bottom of this shape (..., H, W)."""
+        size = tuple(bottom[-2:])
+        if self.param.global_pooling:
+            return Windows(size, size, (1, 1), (0, 0), (1, 1))
+        axes = zip(size, self.kernel, self.stride, self.pad, strict=True)
+        return Windows(size, self.kernel, self.stride, self.pad, tuple(self._pooled(*axis) for axis in axes))
+
+    def _pooled(self, size: int, kernel: int, stride: int, pad: int) -> int:
+        room = size + 2 * pad - kernel
+        out = (-(-room // stride) if self.param.round_mode == CEIL else room // stride) + 1
+        return out - 1 if pad and (out - 1) * stride >= size + pad else out
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        if len(bottoms[0]) != 4:
+            raise self.refuse("bottom", f"shape {bottoms[0]}", "4 axes (N, C, H, W)")
+        positions = self.windows(bottoms[0]).positions
+        if min(positions) < 1:
+            raise self.refuse("bottom", f"shape {bottoms[0]}", "a plane at least as large as the window")
+        return [(*bottoms[0][:2], *positions) for _ in self.message.top]
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        x = bottoms[0]
+        if self.method == MAX:
+            y, winners = self._maxima(x)
+            mask = [self.switches(winners, x.shape).astype(x.dtype)] if len(self.message.top) == 2 else []
+            return [y, *mask], winners
+        if self.method == AVE:
+            return [self.window_sums(x) / self._divisor(x)], None
+        sums = self.window_sums(x)
+        return [_quotient(self.window_sums(x * x), sums)], None
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        signal, bottom = signals[0], step.bottom_shapes[0]
+        if self.method == MAX:
+            return [self.to_winners(signal, step.saved, bottom)]
+        if self.method == AVE:
+            return [self.spread(signal / self._divisor(signal, bottom), bottom)]
+        return [self._stochastic_gradient(step.bottoms[0], signal)]
+
+    # -- what rules use as well ---------------------------------------------------------------------------------
+
+    def window_sums(self, x: Array) -> Array:
+        """Sum over each window's real pixels: (..., H, W) -> (..., pooled H, pooled W)."""
+        windows = self.windows(x.shape)
+        padded = _padded(x, windows, 0)
+        return sum(padded[..., *cell] for cell in windows.cells())
+
+    def spread(self, signal: Array, bottom: Shape) -> Array:
+        """The transpose of ``window_sums``: every pixel receives the sum over the windows that cover it."""
+        windows = self.windows(bottom)
+        padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
+        for cell in windows.cells():
+            padded[..., *cell] += signal
+        return padded[..., *windows.interior]
+
+    def to_winners(self, signal: Array, winners: Array, bottom: Shape) -> Array:
+        """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""
+        xp, windows = array_module(signal), self.windows(bottom)
+        padded = xp.zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
+        for number, cell in enumerate(windows.cells()):
+            padded[..., *cell] += xp.where(winners == number, signal, 0)
+        return padded[..., *windows.interior]
+
+    def switches(self, winners: Array, bottom: Shape) -> Array:
+        """Caffe's mask: the winning pixel of each window as h * W + w, or -1."""
+        xp, windows = array_module(winners), self.windows(bottom)
+        rows, columns = (xp.arange(out) * s - p for out, s, p in zip(windows.positions, windows.stride, windows.pad))
+        h = rows[:, None] + winners // windows.kernel[1]
+        w = columns + winners % windows.kernel[1]
+        return xp.where(winners < 0, -1, h * bottom[-1] + w)
+
+    # -- the three methods --------------------------------------------------------------------------------------
+
+    def _maxima(self, x: Array) -> tuple[Array, Array]:
+        xp, windows = array_module(x), self.windows(x.shape)
+        lowest = xp.finfo(x.dtype).min
+        padded = _padded(x, windows, lowest)
+        y = xp.full((*x.shape[:-2], *windows.positions), lowest, x.dtype)
+        winners = xp.full(y.shape, -1, np.int32)
+        for number, cell in enumerate(windows.cells()):
+            candidate = padded[..., *cell]
+            better = candidate > y  # strictly: the first maximum keeps the window, and NaN never wins
+            y = xp.where(better, candidate, y)
+            winners[better] = number
+        return y, winners
+
+    def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
+        xp = array_module(array)
+        return xp.asarray(self.windows(bottom or array.shape).divisor(), array.dtype)
+
+    def _stochastic_gradient(self, x: Array, signal: Array) -> Array:
+        sums, squares = self.window_sums(x), self.window_sums(x * x)
+        own = self.spread(_quotient(signal, sums), x.shape)
+        shared = self.spread(_quotient(signal * squares, sums * sums), x.shape)
+        return 2 * x * own - shared
+
+
+def _padded(x: Array, windows: Windows, value: float) -> Array:
+    if windows.padded == windows.size:
+        return x
+    padded = array_module(x).full((*x.shape[:-2], *windows.padded), value, x.dtype)
+    padded[..., *windows.interior] = x
+    return padded
+
+
+def _quotient(numerator: Array, sums: Array) -> Array:
+    """numerator / sums, 0 where the window's sum is not positive (Caffe's stochastic pooling)."""
+    xp = array_module(numerator)
+    return xp.where(sums > 0, numerator / xp.where(sums > 0, sums, 1), 0)
