@@ -1,0 +1,106 @@
+"""Reading weights: ``.caffemodel`` (V0, V1, V2) and ``.caffemodel.h5``, and fitting them to a net."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput, nearest
+from . import files, hdf5
+from .wire import Span, blob, layer_blobs
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The blobs of every layer that has any, as in the file: layer name -> read-only arrays of the file's shapes."""
+
+    path: str
+    blobs: Mapping[str, tuple[np.ndarray, ...]]
+
+
+def read_weights(path: str | Path) -> Weights:
+    """The weights of a .caffemodel or .caffemodel.h5; which of them it is, the content decides.
+
+    Arrays are float32, or float64 where the file has doubles. Older files have four axes everywhere (a bias of 96
+    values is (1, 1, 1, 96)); they are kept, :func:`fit` knows them. Memory: the weights themselves, once.
+    """
+    with files.mapped(path) as content:
+        kind = files.kind(content)
+        if kind == files.BINARY:
+            return Weights(str(path), _from_caffemodel(content))
+    if kind == files.HDF5:
+        return Weights(str(path), hdf5.read_blobs(path))
+    found = "a text (a definition has no weights)" if kind == files.TEXT else kind
+    raise BadInput(f"{path}: is {found}, expected weights (.caffemodel or .caffemodel.h5)")
+
+
+def _from_caffemodel(content: Span) -> dict[str, tuple[np.ndarray, ...]]:
+    blobs: dict[str, tuple[np.ndarray, ...]] = {}
+    layers = 0
+    for name, spans in layer_blobs(content):
+        layers += 1
+        if name in blobs and spans:
+            raise BadInput(f"{content.where}: two layers of the name {name!r} have weights")
+        if spans:
+            blobs[name] = tuple(
+                blob(Span(span.data, span.start, span.end, f"{content.where}: layer {name!r}: blob {index}"))
+                for index, span in enumerate(spans)
+            )
+    if not layers:
+        raise BadInput(f"{content.where}: holds no layers, expected weights (.caffemodel or .caffemodel.h5)")
+    return blobs
+
+
+def fit(
+    weights: Weights,
+    expected: Mapping[str, Sequence[Shape]],
+    *,
+    partial: bool = False,
+    surplus: bool = False,
+) -> dict[str, list[np.ndarray]]:
+    """The arrays for a net whose layers expect these shapes: layer name -> one array per shape, of exactly that shape.
+
+    A shape fits when it is the same once leading ones are dropped or added: older files have four axes everywhere.
+    Nothing is ever filled in. ``surplus``: layers of the file that the net lacks are left out, as Caffe does
+    (GoogLeNet's two training classifiers). ``partial``: this, and layers that the file lacks are left out of the
+    result. A layer that both have must fit in every case.
+
+    BadInput: one line with everything that is missing, left over, or of another shape.
+    """
+    problems = []
+    fitted: dict[str, list[np.ndarray]] = {}
+    for layer, shapes in expected.items():
+        arrays = weights.blobs.get(layer)
+        if arrays is None:
+            if shapes and not partial:
+                problems.append(f"layer {layer!r} has no weights in the file{nearest(layer, weights.blobs)}")
+            continue
+        if len(arrays) != len(shapes):
+            problems.append(f"layer {layer!r} has {len(arrays)} blobs, expected {len(shapes)}")
+            continue
+        fitted[layer] = []
+        for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            if _without_leading_ones(array.shape) == _without_leading_ones(shape):
+                fitted[layer].append(array.reshape(shape))
+            else:
+                problems.append(f"layer {layer!r} blob {index} is {_told(array.shape)}, expected {_told(shape)}")
+    if not (partial or surplus):
+        left_over = [layer for layer in weights.blobs if layer not in expected]
+        problems += [f"layer {layer!r} of the file is not in the net" for layer in left_over]
+    if problems:
+        raise BadInput(f"{weights.path}: {'; '.join(problems)}")
+    return fitted
+
+
+def _without_leading_ones(shape: Sequence[int]) -> Shape:
+    first = next((axis for axis, dim in enumerate(shape) if dim != 1), len(shape))
+    return tuple(shape[first:])
+
+
+def _told(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) or "one value"
