@@ -70,7 +70,9 @@ class Pooling(Layer):
     def setup(self) -> None:
         p = self.param = self.message.pooling_param
         self.method: int = p.pool
-        self.gradient_reads = frozenset({"saved"} if self.method == MAX else {"bottoms"} if self.method == STOCHASTIC else ())
+        self.gradient_reads = frozenset(
+            {"saved"} if self.method == MAX else {"bottoms"} if self.method == STOCHASTIC else ()
+        )
         if len(self.message.top) == 2 and self.method != MAX:
             raise self.refuse("top", "2 blobs", "1: only MAX pooling has a mask to give")
         if p.global_pooling:

@@ -1,7 +1,7 @@
 """The table of layer types: V2 name -> class. A layer is added in one file and one registration.
 
-    @register("Pooling", v1="POOLING")
-    class Pooling(Layer): ...
+@register("Pooling", v1="POOLING")
+class Pooling(Layer): ...
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def layer_class(type_name: str, where: str = "") -> type[Layer]:
     known = layer_types()
     if type_name not in known:
         place = f"{where}: " if where else ""
-        raise BadInput(f"{place}type: found {type_name!r}, expected one of the known layer types{nearest(type_name, known)}")
+        raise BadInput(
+            f"{place}type: found {type_name!r}, expected one of the known layer types{nearest(type_name, known)}"
+        )
     return known[type_name]
 
 

@@ -1,0 +1,116 @@
+"""A forward pass: which nodes run, what is kept for the walk back, and everything else freed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import BadInput
+from ..layers.arrays import Array, Shape
+from ..layers.input import Input
+from .graph import Graph
+from .rules import Rule
+from .trace import Trace
+
+Parameters = Mapping[str, tuple[Array, ...]]
+
+
+@dataclass
+class Keep:
+    """What stays in the trace: values, and the nodes whose saved switches or normalisers do."""
+
+    values: set[int] = field(default_factory=set)
+    nodes: set[int] = field(default_factory=set)
+
+    @classmethod
+    def everything(cls, graph: Graph) -> Keep:
+        return cls(set(range(len(graph.blobs))), set(range(len(graph.nodes))))
+
+    @classmethod
+    def for_walk(
+        cls, graph: Graph, starts: Iterable[int], ends: Iterable[int], rule: Rule, owners: Iterable[str]
+    ) -> Keep:
+        """What a walk under ``rule`` reads between ``ends`` and ``starts``; the bottoms of layers in ``owners`` as well,
+        whose parameters' gradients are wanted."""
+        keep, owners = cls(set(starts)), set(owners)
+        bottoms = {value for name in owners for value in graph.nodes[graph.node(name)].bottoms}
+        for number in graph.between(keep.values, bottoms.union(ends)):
+            node = graph.nodes[number]
+            parts = rule.reads(node.layer)
+            if "bottoms" in parts or node.layer.name in owners:
+                keep.values.update(node.bottoms)
+            if "tops" in parts:
+                keep.values.update(node.tops)
+            if "final_tops" in parts:
+                keep.values.update(graph.final(graph.blobs[value]) for value in node.tops)
+            if "saved" in parts:
+                keep.nodes.add(number)
+        return keep
+
+
+def run_forward(
+    graph: Graph, parameters: Parameters, given: Mapping[int, Array], wanted: Iterable[int], keep: Keep
+) -> Trace:
+    """Compute the ``wanted`` values from the ``given`` ones. Raises ``BadInput`` for missing or misfitting inputs."""
+    route = graph.needed_for(wanted, given)
+    trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
+    trace.values.update(given)
+    waiting = _readers_on(graph, route)
+    for number in route:
+        node = graph.nodes[number]
+        if not isinstance(node.layer, Input):
+            _run(number, trace, number in keep.nodes)
+        for value in {*node.bottoms, *node.tops}:
+            waiting[value].discard(number)
+            if not waiting[value] and value not in keep.values:
+                trace.values.pop(value, None)
+    return trace
+
+
+def _run(number: int, trace: Trace, save: bool) -> None:
+    node = trace.graph.nodes[number]
+    bottoms = [trace.values[value] for value in node.bottoms]
+    tops, saved = node.layer.forward(bottoms, trace.parameters.get(node.layer.name, ()))
+    for value, top in zip(node.tops, tops, strict=True):
+        trace.values.setdefault(value, top)  # a given value stays
+    if save:
+        trace.saved[number] = saved
+
+
+def _readers_on(graph: Graph, route: Sequence[int]) -> list[set[int]]:
+    on_route = set(route)
+    return [on_route.intersection(readers) for readers in graph.readers]
+
+
+def _shapes_along(
+    graph: Graph, parameters: Parameters, route: Sequence[int], given: Mapping[int, Array]
+) -> list[Shape | None]:
+    """The shape of every value that this pass makes, checked against the weights before anything is computed."""
+    shapes: list[Shape | None] = [None] * len(graph.blobs)
+    for value, array in given.items():
+        shapes[value] = tuple(array.shape)
+    for number in route:
+        node = graph.nodes[number]
+        if isinstance(node.layer, Input):
+            missing = [graph.blobs[value] for value in node.tops if value not in given]
+            if missing:
+                found = [graph.blobs[value] for value in given] or "no array"
+                raise BadInput(f"input {missing[0]!r}: found {found} given, expected an array for it")
+            continue
+        bottoms = [shapes[value] or () for value in node.bottoms]
+        _check_parameters(graph, number, bottoms, parameters)
+        for value, shape in zip(node.tops, node.layer.top_shapes(bottoms), strict=True):
+            shapes[value] = shapes[value] or tuple(shape)
+    return shapes
+
+
+def _check_parameters(graph: Graph, number: int, bottoms: Sequence[Shape], parameters: Parameters) -> None:
+    """Refuse an input whose size the weights do not fit: a fully connected layer fixes the size of the image."""
+    layer = graph.nodes[number].layer
+    needed = [spec.shape for spec in layer.parameter_specs(bottoms)]
+    found = [tuple(array.shape) for array in parameters.get(layer.name, ())]
+    if needed != found:
+        raise BadInput(
+            f"{layer.where}: found a bottom of shape {bottoms[0]}, which needs parameters {needed}, expected one that fits "
+            f"the parameters {found}: is the input of the size that the net was made for?"
+        )

@@ -1,0 +1,74 @@
+"""What happens at each layer on the way back: a rule is a small table, layer type -> function, the gradient by default.
+
+    @reads("bottoms", "saved")
+    def share(step: Step, signals: list[Array]) -> list[Array | None]: ...
+
+    EXCITATION = register_rule(Rule("excitation", {"Pooling": share}))
+
+A function gets the layer's ``Step`` of the forward pass and the signals (K, *top.shape) at its tops, and returns those
+at its bottoms. ``reads`` says which arrays of the step it looks at, so that a forward pass can free all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TypeVar
+
+from ..errors import BadInput, nearest
+from ..layers.arrays import Array
+from ..layers.layer import Layer, Step
+
+StepRule = Callable[[Step, Sequence[Array]], "list[Array | None]"]
+F = TypeVar("F", bound=StepRule)
+
+
+def reads(*parts: str) -> Callable[[F], F]:
+    """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops."""
+
+    def mark(function: F) -> F:
+        function.reads = frozenset(parts)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A table of step rules by layer type. Types that are not in it follow their gradient."""
+
+    name: str
+    table: Mapping[str, StepRule] = field(default_factory=dict)
+
+    def at(self, layer: Layer) -> StepRule:
+        return self.table.get(layer.type, _gradient)
+
+    def reads(self, layer: Layer) -> frozenset[str]:
+        """Which parts of the layer's step this rule reads."""
+        return self.table[layer.type].reads if layer.type in self.table else layer.gradient_reads  # type: ignore[attr-defined]
+
+
+def _gradient(step: Step, signals: Sequence[Array]) -> list[Array | None]:
+    return step.layer.gradient(step, signals)
+
+
+GRADIENT = Rule("gradient")
+_RULES: dict[str, Rule] = {"gradient": GRADIENT}
+
+
+def register_rule(rule: Rule) -> Rule:
+    """Make a rule known by its name."""
+    _RULES[rule.name] = rule
+    return rule
+
+
+def find_rule(rule: str | Rule) -> Rule:
+    """A rule by name, or itself."""
+    if isinstance(rule, Rule):
+        return rule
+    if rule not in _RULES:  # the papers' rules live one room up, and register themselves when it is first entered
+        import_module("thinktwice.attention")
+    if rule not in _RULES:
+        raise BadInput(f"rule: found {rule!r}, expected one of {sorted(_RULES)}{nearest(rule, _RULES)}")
+    return _RULES[rule]

@@ -1,0 +1,79 @@
+"""BatchNorm: subtract a mean and divide by a standard deviation, per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .arrays import Array, Shape, array_module
+from .layer import Layer, ParameterSpec, Step
+from .registry import register
+
+
+@register("BatchNorm")
+class BatchNorm(Layer):
+    """Caffe's BatchNorm: y = (x - mean) / sqrt(variance + eps), per channel of (N, C, ...). Scale and shift are Scale's.
+
+    Stored: running sums of means (C,) and variances (C,), and the factor (1,) to divide both by; a factor of 0 makes both 0.
+    They are used in the TEST phase, or as ``use_global_stats`` says; otherwise the batch's own statistics (the variance
+    divided by its full count) are, and are saved as ``(mean, variance)``. No gradient reaches the stored arrays.
+    """
+
+    in_place = True
+
+    def setup(self) -> None:
+        p = self.message.batch_norm_param
+        self.eps: float = p.eps
+        self.stored: bool = p.use_global_stats if p.HasField("use_global_stats") else self.phase == "TEST"
+        self.gradient_reads = frozenset() if self.stored else frozenset({"tops", "saved"})
+
+    def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
+        channels = (self._checked(bottoms[0])[1],)
+        return [ParameterSpec(channels), ParameterSpec(channels), ParameterSpec((1,))]
+
+    def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
+        return [self._checked(bottoms[0])]
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        x = bottoms[0]
+        mean, variance = statistics(parameters) if self.stored else batch_statistics(x)
+        y = (x - _per_channel(mean, x.ndim)) / _per_channel(self.deviation(variance), x.ndim)
+        return [y], None if self.stored else (mean, variance)
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        signal, rank = signals[0], signals[0].ndim - 1
+        if self.stored:
+            return [signal / _per_channel(self.deviation(statistics(step.parameters)[1]), rank)]
+        y, (_, variance) = step.tops[0], step.saved
+        axes = (1, *range(3, rank + 1))  # all but targets and channels
+        centred = signal - signal.mean(axes, keepdims=True) - y * (signal * y).mean(axes, keepdims=True)
+        return [centred / _per_channel(self.deviation(variance), rank)]
+
+    def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
+        return [array_module(array).zeros_like(array) for array in step.parameters]
+
+    def deviation(self, variance: Array) -> Array:
+        """sqrt(variance + eps), (C,)."""
+        return array_module(variance).sqrt(variance + self.eps)
+
+    def _checked(self, bottom: Shape) -> Shape:
+        if len(bottom) < 2:
+            raise self.refuse("bottom", f"shape {bottom}", "at least 2 axes (N, C, ...)")
+        return tuple(bottom)
+
+
+def statistics(parameters: Sequence[Array]) -> tuple[Array, Array]:
+    """The stored mean and variance, (C,) each, from the three stored arrays."""
+    means, variances, factor = parameters
+    scale = array_module(factor).where(factor == 0, 0 * factor, 1 / (factor + (factor == 0)))
+    return scale * means, scale * variances
+
+
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and variance of a batch (N, C, ...) over all axes but the channels, (C,) each."""
+    axes = (0, *range(2, x.ndim))
+    return x.mean(axes), x.var(axes)
+
+
+def _per_channel(values: Array, rank: int) -> Array:
+    return values.reshape(-1, *(1,) * (rank - 2))

@@ -1,0 +1,53 @@
+"""Scale: a factor along some axes, learnt or from a second bottom, and perhaps a learnt bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .arrays import Array, Shape
+from .layer import ParameterSpec, Step
+from .operand import OperandLayer
+from .registry import register
+
+
+@register("Scale")
+class Scale(OperandLayer):
+    """Caffe's Scale: y = x s (+ b), with s and b constant along the axes that ``axis`` and ``num_axes`` do not span.
+
+    Parameters: s, unless a second bottom gives it (1 without a filler), then with ``bias_term`` b, both of one shape.
+    """
+
+    options_name = "scale_param"
+
+    def setup(self) -> None:
+        self.options = self.message.scale_param
+        self.gradient_reads = frozenset() if self.learnt else frozenset({"bottoms"})
+
+    def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
+        p, shape = self.options, self.operand_shape(bottoms)
+        one = type(p.filler)(type="constant", value=1)
+        scale = [ParameterSpec(shape, p.filler if p.HasField("filler") else one)] if self.learnt else []
+        return [*scale, *([ParameterSpec(shape, p.bias_filler)] if p.bias_term else [])]
+
+    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+        x = bottoms[0]
+        y = x * self.spread(self._factor(bottoms, parameters), x.ndim)
+        return [y + self.spread(parameters[-1], x.ndim) if self.options.bias_term else y], None
+
+    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+        signal = signals[0]
+        factor = self._factor(step.bottoms, step.parameters)
+        to_first = signal * self.spread(factor, signal.ndim - 1)
+        if self.learnt:
+            return [to_first]
+        return [to_first, self.gathered(signal * step.bottoms[0], step.bottom_shapes[1])]
+
+    def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
+        signal = signals[0].sum(0, keepdims=True)
+        shape = self.operand_shape(step.bottom_shapes)
+        scale = [self.gathered(signal * step.bottoms[0], shape)[0]] if self.learnt else []
+        return [*scale, *([self.gathered(signal, shape)[0]] if self.options.bias_term else [])]
+
+    def _factor(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> Array:
+        return parameters[0] if self.learnt else bottoms[1]
