@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -12,11 +11,12 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ..errors import BadInput, nearest
 from . import files, schema
+from .files import FilePath
 from .upgrade import upgraded_net, upgraded_solver
 from .wire import Span, without_blobs
 
 
-def read_net(path: str | Path) -> Any:
+def read_net(path: FilePath) -> Any:
     """The NetParameter of a .prototxt, or of a .caffemodel (its weights are left out), upgraded to V2.
 
     Which of the two it is, the content decides. BadInput: what is wrong, with line and column where the file is text.
@@ -38,7 +38,7 @@ def parse_net(text: str, source: str = "<text>") -> Any:
     return _checked_and_upgraded(net, source)
 
 
-def read_solver(path: str | Path) -> Any:
+def read_solver(path: FilePath) -> Any:
     """The SolverParameter of a solver prototxt; an older ``solver_type`` becomes ``type``, as in Caffe."""
     with files.mapped(path) as content:
         if (kind := files.kind(content)) != files.TEXT:

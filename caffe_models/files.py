@@ -13,15 +13,22 @@ from pathlib import Path
 from ..errors import BadInput
 from .wire import Span
 
-# What people hand over by mistake, by the first bytes. A protobuf file has no signature of its own.
+FilePath = str | os.PathLike[str]
+
+TEXT = "text"
+BINARY = "binary"  # which may be a protobuf message: these have no signature of their own
+HDF5 = "an HDF5 file"
+NPY = "a NumPy array (.npy)"
+
+# What people hand over by mistake, by the first bytes.
 SIGNATURES = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x89HDF\r\n\x1a\n": HDF5,
     b"\x89PNG\r\n\x1a\n": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"GIF8": "a GIF image",
     b"BM": "a BMP image",
     b"PK\x03\x04": "a ZIP archive (.npz, or weights of PyTorch)",
-    b"\x93NUMPY": "a NumPy array (.npy)",
+    b"\x93NUMPY": NPY,
     b"\x1f\x8b": "a gzip archive",
     b"%PDF": "a PDF document",
     b"\x80\x02": "a Python pickle",
@@ -30,13 +37,10 @@ SIGNATURES = {
     b"<!DOCTYPE": "an HTML page (was a download refused?)",
     b"<html": "an HTML page (was a download refused?)",
 }
-HDF5 = "an HDF5 file"
-TEXT = "text"
-BINARY = "binary"
 
 
 @contextlib.contextmanager
-def mapped(path: str | Path) -> Iterator[Span]:
+def mapped(path: FilePath) -> Iterator[Span]:
     """The content of a file, mapped into memory: only what is looked at is read."""
     try:
         with Path(path).open("rb") as file:
@@ -52,7 +56,7 @@ def mapped(path: str | Path) -> Iterator[Span]:
 
 
 def kind(content: Span) -> str:
-    """``TEXT``, ``BINARY`` (which may be a protobuf message), ``HDF5``, or what else the file is, in words."""
+    """What a file is: ``TEXT``, ``BINARY``, ``HDF5``, ``NPY``, or in words what else."""
     head = bytes(content.data[: min(len(content), 4096)])
     for signature, name in SIGNATURES.items():
         if head.startswith(signature) and (len(signature) > 2 or not _is_text(head)):
@@ -66,7 +70,7 @@ def _is_text(head: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: FilePath) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place at the end: a reader never sees half a file."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")

@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 
 from ..errors import BadInput
+from .files import FilePath
 from .wire import check_shape
 
 
-def read_blobs(path: str | Path) -> dict[str, tuple[np.ndarray, ...]]:
+def read_blobs(path: FilePath) -> dict[str, tuple[np.ndarray, ...]]:
     """Layer name -> read-only arrays in blob order, of the file's float type (float32 or float64)."""
     try:
         with h5py.File(path, "r") as file:

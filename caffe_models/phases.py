@@ -19,9 +19,7 @@ def for_state(net: Any, phase: str = "TEST", level: int = 0, stages: Sequence[st
     for layer in kept:
         if not layer.HasField("phase"):
             layer.phase = state.phase
-    filtered = schema.copy(net)
-    del filtered.layer[:]
-    filtered.layer.extend(kept)
+    filtered = schema.with_layers(net, kept)
     filtered.state.CopyFrom(state)
     return filtered
 

@@ -7,7 +7,7 @@ without a clash.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,15 @@ def copy(original: Message) -> Any:
     duplicate = type(original)()
     duplicate.CopyFrom(original)
     return duplicate
+
+
+def with_layers(net: Any, layers: Iterable[Any]) -> Any:
+    """A copy of a NetParameter with these V2 layers in place of its own."""
+    layers = [copy(layer) for layer in layers]
+    changed = copy(net)
+    del changed.layer[:]
+    changed.layer.extend(layers)
+    return changed
 
 
 def _load(text: str) -> descriptor_pool.DescriptorPool:

@@ -266,9 +266,7 @@ def _replace_input_fields(net: Any, source: str) -> None:
     layer = schema.new("LayerParameter", name="input", type="Input", top=inputs)
     for shape in shapes:
         layer.input_param.shape.add(dim=shape)
-    rest = [schema.copy(other) for other in net.layer]
-    del net.layer[:]
-    net.layer.extend([layer, *rest])
+    net.CopyFrom(schema.with_layers(net, [layer, *net.layer]))
 
 
 def _freeze_batch_norm(net: Any) -> None:

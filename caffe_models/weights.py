@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadInput, nearest
 from . import files, hdf5
+from .files import FilePath
 from .wire import Span, blob, layer_blobs
 
 Shape = tuple[int, ...]
@@ -23,7 +23,7 @@ class Weights:
     blobs: Mapping[str, tuple[np.ndarray, ...]]
 
 
-def read_weights(path: str | Path) -> Weights:
+def read_weights(path: FilePath) -> Weights:
     """The weights of a .caffemodel or .caffemodel.h5; which of them it is, the content decides.
 
     Arrays are float32, or float64 where the file has doubles. Older files have four axes everywhere (a bias of 96

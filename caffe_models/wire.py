@@ -242,7 +242,10 @@ def _collect(message: Span, field: Field, values: bytearray, size: int) -> None:
 # --- writing ------------------------------------------------------------------------------------------------
 
 
-def encoded_blob(array: np.ndarray) -> list[bytes | memoryview]:
+Piece = bytes | memoryview
+
+
+def encoded_blob(array: np.ndarray) -> list[Piece]:
     """The pieces of a BlobProto: `shape` and packed `data` (`double_data` for float64); the values are not copied."""
     number, dtype = (DOUBLE_DATA, "<f8") if array.dtype == np.float64 else (DATA, "<f4")
     dims = b"".join(_encode(dim) for dim in array.shape)
@@ -254,7 +257,7 @@ def encoded_blob(array: np.ndarray) -> list[bytes | memoryview]:
     ]
 
 
-def encoded_field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+def encoded_field(number: int, pieces: list[Piece]) -> list[Piece]:
     """The pieces of a message as one field of the message around it."""
     return [_tagged(number, BYTES) + _encode(sum(len(piece) for piece in pieces)), *pieces]
 
