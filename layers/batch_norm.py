@@ -65,7 +65,8 @@ class BatchNorm(Layer):
 def statistics(parameters: Sequence[Array]) -> tuple[Array, Array]:
     """The stored mean and variance, (C,) each, from the three stored arrays."""
     means, variances, factor = parameters
-    scale = array_module(factor).where(factor == 0, 0 * factor, 1 / (factor + (factor == 0)))
+    known = factor != 0
+    scale = known / array_module(factor).where(known, factor, 1)
     return scale * means, scale * variances
 
 

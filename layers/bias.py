@@ -32,7 +32,8 @@ class Bias(OperandLayer):
         return [bottoms[0] + self.spread(summand, bottoms[0].ndim)], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        return signals[:1] if self.learnt else [signals[0], self.gathered(signals[0], step.bottom_shapes[1])]
+        to_second = [] if self.learnt else [self.gathered(signals[0], step.bottom_shapes[1])]
+        return [signals[0], *to_second]
 
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         if not self.learnt:
