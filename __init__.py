@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 # Public name -> the module that holds it. Resolved on first use: importing thinktwice costs nothing, and pytest, which
 # imports this file once more under the checkout's folder name, meets no relative import.
 _PUBLIC = {
-    "load": "thinktwice.attention.load",
+    "load": "thinktwice.executor.load",
     "attend": "thinktwice.attention.attend",
     "METHODS": "thinktwice.attention.methods",
     "Net": "thinktwice.executor.net",

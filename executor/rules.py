@@ -11,10 +11,10 @@ at its bottoms. ``reads`` says which arrays of the step it looks at, so that a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
 from ..layers.arrays import Array
@@ -24,11 +24,14 @@ StepRule = Callable[[Step, Sequence[Array]], "list[Array | None]"]
 F = TypeVar("F", bound=StepRule)
 
 
-def reads(*parts: str) -> Callable[[F], F]:
-    """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops."""
+def reads(*parts: str, of: Callable[[Any], Iterable[str]] | None = None) -> Callable[[F], F]:
+    """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops.
+
+    Where this depends on the layer's options, ``of`` tells the parts that it reads of a given layer beyond those.
+    """
 
     def mark(function: F) -> F:
-        function.reads = frozenset(parts)  # type: ignore[attr-defined]
+        function.reads = lambda layer: frozenset(parts).union(of(layer) if of else ())  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -46,7 +49,8 @@ class Rule:
 
     def reads(self, layer: Layer) -> frozenset[str]:
         """Which parts of the layer's step this rule reads."""
-        return self.table[layer.type].reads if layer.type in self.table else layer.gradient_reads  # type: ignore[attr-defined]
+        function: Any = self.table.get(layer.type)
+        return function.reads(layer) if function else layer.gradient_reads
 
 
 def _gradient(step: Step, signals: Sequence[Array]) -> list[Array | None]:

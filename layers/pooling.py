@@ -17,9 +17,6 @@ from .arrays import Array, Shape, array_module
 from .layer import Layer, Step
 from .registry import register
 
-MAX, AVE, STOCHASTIC = 0, 1, 2
-CEIL = 0
-
 
 @dataclass(frozen=True)
 class Windows:
@@ -69,11 +66,10 @@ class Pooling(Layer):
 
     def setup(self) -> None:
         p = self.param = self.message.pooling_param
-        self.method: int = p.pool
-        self.gradient_reads = frozenset(
-            {"saved"} if self.method == MAX else {"bottoms"} if self.method == STOCHASTIC else ()
-        )
-        if len(self.message.top) == 2 and self.method != MAX:
+        self.takes_maxima: bool = p.pool == p.MAX
+        self.takes_averages: bool = p.pool == p.AVE
+        self.gradient_reads = frozenset({p.MAX: {"saved"}, p.AVE: set(), p.STOCHASTIC: {"bottoms"}}[p.pool])
+        if len(self.message.top) == 2 and not self.takes_maxima:
             raise self.refuse("top", "2 blobs", "1: only MAX pooling has a mask to give")
         if p.global_pooling:
             if any(p.HasField(field) for field in ("kernel_size", "kernel_h", "kernel_w")):
@@ -90,7 +86,7 @@ class Pooling(Layer):
             raise self.refuse("pooling_param", f"kernel {self.kernel}, stride {self.stride}", "positive numbers")
         if any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
             raise self.refuse("pooling_param.pad", self.pad, f"less than the kernel {self.kernel}")
-        if any(self.pad) and self.method == STOCHASTIC:
+        if any(self.pad) and p.pool == p.STOCHASTIC:
             raise self.refuse("pooling_param.pad", self.pad, "0: Caffe pads only MAX and AVE pooling")
 
     def _pair(self, single: str, pair: str, default: int) -> Shape:
@@ -113,7 +109,7 @@ class Pooling(Layer):
 
     def _pooled(self, size: int, kernel: int, stride: int, pad: int) -> int:
         room = size + 2 * pad - kernel
-        out = (-(-room // stride) if self.param.round_mode == CEIL else room // stride) + 1
+        out = (-(-room // stride) if self.param.round_mode == self.param.CEIL else room // stride) + 1
         return out - 1 if pad and (out - 1) * stride >= size + pad else out
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
@@ -126,20 +122,20 @@ class Pooling(Layer):
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x = bottoms[0]
-        if self.method == MAX:
+        if self.takes_maxima:
             y, winners = self._maxima(x)
             mask = [self.switches(winners, x.shape).astype(x.dtype)] if len(self.message.top) == 2 else []
             return [y, *mask], winners
-        if self.method == AVE:
+        if self.takes_averages:
             return [self.window_sums(x) / self._divisor(x)], None
         sums = self.window_sums(x)
         return [_quotient(self.window_sums(x * x), sums)], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal, bottom = signals[0], step.bottom_shapes[0]
-        if self.method == MAX:
+        if self.takes_maxima:
             return [self.to_winners(signal, step.saved, bottom)]
-        if self.method == AVE:
+        if self.takes_averages:
             return [self.spread(signal / self._divisor(signal, bottom), bottom)]
         return [self._stochastic_gradient(step.bottoms[0], signal)]
 

@@ -1,0 +1,84 @@
+"""The main job: which pixels of an image speak for a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput
+from ..executor.net import Net
+from ..layers.arrays import Array
+from .maps import resize
+from .methods import Question, find_method
+from .places import image_blob
+from .targets import class_targets, score_blob, target_scores
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Maps ``map`` (N, K, H, W) at the blob ``at``, class indices ``targets`` (N, K), their ``scores`` (N, K), and
+    ``meta``: plain data that says how the maps were made."""
+
+    map: Array
+    at: str
+    targets: np.ndarray
+    scores: np.ndarray
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def resized(self, height: int, width: int, how: str = "bicubic") -> Array:
+        """The maps at the image's size: (N, K, height, width)."""
+        return resize(self.map, height, width, how)
+
+
+def attend(
+    net: Net,
+    image: Any,
+    target: int | Sequence[int] | Array,
+    method: str = "c-mwp",
+    at: str | None = None,
+    score: str | None = None,
+    **options: Any,
+) -> Attention:
+    """Maps of what speaks for ``target`` in ``image``.
+
+    ``image``: preprocessed, (N, C, H, W) or (C, H, W). ``target``: a class index, several for all images, or an array
+    (N, K). ``at``: the blob to read the map at (the method's own choice by default). ``score``: the blob of class scores
+    (by default the net's last output, below any softmax). All targets share one forward pass. Raises ``BadInput``.
+    """
+    chosen = find_method(method)
+    settings = chosen.checked(options)
+    array = net.device.array(image, net.dtype)
+    array = array[None] if array.ndim == 3 else array
+    if array.ndim != 4:
+        raise BadInput(f"image: found an array of shape {tuple(array.shape)}, expected (N, C, H, W) or (C, H, W)")
+    for blob in filter(None, (at, score)):
+        net.graph.final(blob)
+    score = score or score_blob(net)
+    classes = _number_of_classes(net, score, array)
+    targets = class_targets(target, len(array), classes)
+    answer = chosen.run(Question(net, array, targets, score, at, settings))
+    scores = target_scores(answer.scores, targets)
+    meta = {
+        "method": method,
+        "paper": chosen.paper,
+        "options": settings,
+        "net": net.name,
+        "score": score,
+        "at": answer.at,
+        "targets": targets.tolist(),
+        "scores": scores.tolist(),
+        "input": list(array.shape),
+        "dtype": str(net.dtype),
+        "device": net.device.name,
+    }
+    return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta)
+
+
+def _number_of_classes(net: Net, score: str, image: Array) -> int:
+    shape = net.shapes(**{image_blob(net): tuple(image.shape)})[score]
+    if shape is None or len(shape) < 2:
+        raise BadInput(f"score: found blob {score!r} of shape {shape}, expected class scores (N, classes, ...)")
+    return shape[1]

@@ -1,0 +1,77 @@
+"""What a method explains: the blob of class scores, and the top-down signal that starts at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import BadInput
+from ..executor.net import Net
+from ..layers.arrays import Array, array_module
+
+# Layers that turn scores into probabilities, losses or answers. Walks start below them: the papers explain the score.
+ABOVE_SCORES = frozenset(
+    {
+        "Softmax",
+        "Sigmoid",
+        "SoftmaxWithLoss",
+        "SigmoidCrossEntropyLoss",
+        "EuclideanLoss",
+        "ArgMax",
+        "Accuracy",
+        "Silence",
+    }
+)
+
+
+def score_blob(net: Net) -> str:
+    """The blob of class scores: the last output of the net, below any softmax, sigmoid, loss or accuracy."""
+    value = list(net.graph.outputs.values())[-1]
+    while True:
+        node = net.graph.nodes[net.graph.makers[value]]
+        if node.layer.type not in ABOVE_SCORES:
+            return net.graph.blobs[value]
+        value = node.bottoms[0]
+
+
+def class_targets(target: int | Sequence[int] | Array, images: int, classes: int) -> np.ndarray:
+    """Class indices (N, K): from one index, K indices for all images, or an array (N, K). Raises ``BadInput``."""
+    targets = np.asarray(target)
+    if targets.dtype.kind not in "iu" or targets.ndim > 2 or not targets.size:
+        raise BadInput(
+            f"target: found {target!r}, expected a class index, several, or an integer array (images, targets)"
+        )
+    if targets.ndim < 2:
+        targets = np.broadcast_to(targets.reshape(1, -1), (images, targets.size))
+    if len(targets) != images:
+        raise BadInput(f"target: found {len(targets)} rows, expected one for each of {images} images")
+    wrong = targets[(targets < 0) | (targets >= classes)]
+    if wrong.size:
+        raise BadInput(f"target: found class {wrong[0]}, expected 0 to {classes - 1}")
+    return targets
+
+
+def prior(scores: Array, targets: np.ndarray) -> Array:
+    """The top-down signal (K, N, C, *positions): zero but for the target class, where the positions share 1.
+
+    Where a fully convolutional net gives each class a map of scores, position u gets softmax_u(s(u)) of that class's own
+    scores (Excitation Backprop's fork); a single score gets 1. ``scores`` (N, C, *positions), ``targets`` (N, K).
+    """
+    xp = array_module(scores)
+    images, classes = scores.shape[:2]
+    flat = scores.reshape(images, classes, -1)
+    signal = xp.zeros((targets.shape[1], *flat.shape), scores.dtype)
+    for image, row in enumerate(targets):
+        for k, target in enumerate(row):
+            own = flat[image, target]
+            weights = xp.exp(own - own.max())
+            signal[k, image, target] = weights / weights.sum()
+    return signal.reshape(len(signal), *scores.shape)
+
+
+def target_scores(scores: Array, targets: np.ndarray) -> np.ndarray:
+    """The targets' scores (N, K); where there are several positions, the highest."""
+    flat = scores.reshape(*scores.shape[:2], -1).max(-1)
+    rows = [[float(flat[image, target]) for target in row] for image, row in enumerate(targets)]
+    return np.array(rows)
