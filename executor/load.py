@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..caffe_models.definition import read_net
+from ..caffe_models.deploy import deploy_view
 from ..caffe_models.phases import for_state
 from ..caffe_models.weights import Weights, fit, read_weights
 from ..errors import BadInput
@@ -45,8 +46,6 @@ def load(
     """
     message = for_state(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
     if deploy:
-        from ..caffe_models.deploy import deploy_view
-
         message, _notes = deploy_view(message)
     return build(message, weights, source=str(prototxt), device=device, dtype=dtype, partial=partial, shapes=shapes, seed=seed)
 

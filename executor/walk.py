@@ -79,6 +79,11 @@ def walk_back(
             if signal is not None and value in useful:
                 pending[value] = pending[value] + signal if value in pending else signal
     walk._signals.update({value: signal for value, signal in pending.items() if value in wanted})
+    if parameters:  # what no signal reached has no influence: its derivative is zero
+        walk.params = {
+            layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
+            for layer, arrays in trace.parameters.items()
+        }
     return walk
 
 

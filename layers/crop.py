@@ -14,7 +14,7 @@ from .registry import register
 class Crop(Layer):
     """Caffe's Crop: from ``axis`` on (2 by default), the first bottom is cut to the second's sizes at the offsets.
 
-    One offset holds for all cropped axes. The second bottom gives its shape alone, and receives no signal.
+    One offset holds for all cropped axes. The second bottom gives its shape alone: its derivative is 0.
     """
 
     bottoms_expected = (2, 2)
@@ -28,9 +28,11 @@ class Crop(Layer):
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal = signals[0]
-        whole = array_module(signal).zeros((len(signal), *step.bottom_shapes[0]), signal.dtype)
+        whole, reference = (
+            array_module(signal).zeros((len(signal), *shape), signal.dtype) for shape in step.bottom_shapes
+        )
         whole[(slice(None), *self.window(*step.bottom_shapes))] = signal
-        return [whole, None]
+        return [whole, reference]
 
     def window(self, bottom: Shape, reference: Shape) -> tuple[slice, ...]:
         """What is kept of each axis of the first bottom."""
