@@ -15,9 +15,9 @@ from .registry import register
 class Accuracy(Layer):
     """Caffe's Accuracy: a place is right when fewer than ``top_k`` other classes score as much as its label, or more.
 
-    So a tie for the last of the first k places is wrong. Bottoms: scores (outer, C, inner) around ``axis`` and one label
-    per place; places with ``ignore_label`` do not count. Tops: the share of right places, (), and perhaps that of each
-    class, (C,); 0 where there are none. No gradient.
+    So a tie for the last of the first k places is wrong. Bottoms: scores (outer, C, inner) around ``axis`` and one
+    label per place; places with ``ignore_label`` do not count. Tops: the share of right places, (), and perhaps that
+    of each class, (C,); 0 where there are none. No gradient.
     """
 
     bottoms_expected = (2, 2)

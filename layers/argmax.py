@@ -14,9 +14,10 @@ from .registry import register
 class ArgMax(Layer):
     """Caffe's ArgMax: the ``top_k`` greatest, greatest first; of equal numbers the one with the greater index first.
 
-    With ``axis``: that axis shrinks to top_k and holds indices, or the values with ``out_max_val``. Without: each image
-    is flattened, and the top (N, 1, top_k) holds indices, or with ``out_max_val`` (N, 2, top_k) indices and values (with
-    axes of length 1 behind where the bottom has more than 3). Indices are stored as the bottom's floats. No gradient.
+    With ``axis``: that axis shrinks to top_k and holds indices, or the values with ``out_max_val``. Without: each
+    image is flattened, and the top (N, 1, top_k) holds indices, or with ``out_max_val`` (N, 2, top_k) indices and
+    values (with axes of length 1 behind where the bottom has more than 3). Indices are stored as the bottom's floats.
+    No gradient.
     """
 
     differentiable = False

@@ -12,11 +12,12 @@ from .registry import register
 
 @register("BatchNorm")
 class BatchNorm(Layer):
-    """Caffe's BatchNorm: y = (x - mean) / sqrt(variance + eps), per channel of (N, C, ...). Scale and shift are Scale's.
+    """Caffe's BatchNorm: y = (x - mean) / sqrt(variance + eps), per channel of (N, C, ...); no scale, no shift.
 
-    Stored: running sums of means (C,) and variances (C,), and the factor (1,) to divide both by; a factor of 0 makes both 0.
-    They are used in the TEST phase, or as ``use_global_stats`` says; otherwise the batch's own statistics (the variance
-    divided by its full count) are, and are saved as ``(mean, variance)``. No gradient reaches the stored arrays.
+    Stored: running sums of means (C,) and variances (C,), and the factor (1,) to divide both by; a factor of 0 makes
+    both 0. They are used in the TEST phase, or as ``use_global_stats`` says; otherwise the batch's own statistics
+    (the variance divided by its full count) are, and are saved as ``(mean, variance)``. No gradient reaches the
+    stored arrays.
     """
 
     in_place = True

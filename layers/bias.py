@@ -38,4 +38,5 @@ class Bias(OperandLayer):
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         if not self.learnt:
             return []
-        return [self.gathered(signals[0].sum(0, keepdims=True), self.operand_shape(step.bottom_shapes))[0]]
+        shape = self.operand_shape(step.bottom_shapes)
+        return [self.gathered(signals[0].sum(0, keepdims=True), shape).reshape(shape)]

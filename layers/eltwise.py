@@ -18,10 +18,10 @@ from .registry import register
 class Eltwise(Layer):
     """Caffe's Eltwise over two or more bottoms of one shape.
 
-    SUM: the sum of coeff_i x_i (each 1 by default). PROD: the product; its derivative is the product of the others, or
-    without ``stable_prod_grad`` y / x_i (NaN where x_i is 0). MAX: the greatest, which alone receives the signal; in a tie
-    the second bottom wins over the first, and both win over all later ones, as on Caffe's CPU. Saved by MAX: the
-    winner's number at every place.
+    SUM: the sum of coeff_i x_i (each 1 by default). PROD: the product; its derivative is the product of the others,
+    or without ``stable_prod_grad`` y / x_i (NaN where x_i is 0). MAX: the greatest, which alone receives the signal;
+    in a tie the second bottom wins over the first, and both win over all later ones, as on Caffe's CPU. Saved by MAX:
+    the winner's number at every place.
     """
 
     bottoms_expected = (2, None)

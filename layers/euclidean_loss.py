@@ -17,7 +17,8 @@ class EuclideanLoss(LossLayer):
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         if count(bottoms[0][1:]) != count(bottoms[1][1:]):
-            raise self.refuse("bottom", f"shapes {tuple(bottoms[0])} and {tuple(bottoms[1])}", "as many numbers per image")
+            shapes = f"shapes {tuple(bottoms[0])} and {tuple(bottoms[1])}"
+            raise self.refuse("bottom", shapes, "as many numbers per image")
         return super().top_shapes(bottoms)
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:

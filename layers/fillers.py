@@ -20,8 +20,8 @@ def fill(
 ) -> np.ndarray:
     """A new array of ``shape`` as a ``FillerParameter`` says; zeros for ``None``. ``where``: whose it is, for errors.
 
-    Drawn in float64 and rounded, so that both precisions start alike. As in Caffe, fan-in is count / shape[0], fan-out
-    count / shape[1], whatever the layer. Raises ``BadInput``.
+    Drawn in float64 and rounded, so that both precisions start alike. As in Caffe, fan-in is count / shape[0],
+    fan-out count / shape[1], whatever the layer. Raises ``BadInput``.
     """
     if filler is None:
         return np.zeros(shape, dtype)
@@ -29,7 +29,7 @@ def fill(
         known = f"one of {', '.join(_FILLERS)}{nearest(filler.type, _FILLERS)}"
         raise _refuse("type", repr(filler.type), known, where)
     if filler.sparse != -1 and (filler.type != "gaussian" or filler.sparse < 0):
-        raise _refuse("sparse", f"{filler.sparse} for {filler.type}", "a number from 0 on, and only for gaussian", where)
+        raise _refuse("sparse", f"{filler.sparse} for {filler.type}", "0 or more, and only for gaussian", where)
     try:
         return _FILLERS[filler.type](filler, shape, rng).astype(dtype)
     except _Unfit as unfit:
@@ -98,7 +98,8 @@ def _fan(filler: Any, shape: Shape) -> float:
     """How many numbers the variance is shared by: fan-in, fan-out or their mean."""
     fan_in = count(shape) // _first(shape)
     fan_out = count(shape) // shape[1] if len(shape) > 1 else count(shape)
-    return {filler.FAN_IN: fan_in, filler.FAN_OUT: fan_out, filler.AVERAGE: (fan_in + fan_out) / 2}[filler.variance_norm]
+    fans = {filler.FAN_IN: fan_in, filler.FAN_OUT: fan_out, filler.AVERAGE: (fan_in + fan_out) / 2}
+    return fans[filler.variance_norm]
 
 
 def _first(shape: Shape) -> int:

@@ -26,7 +26,7 @@ def not_ignored(labels: Array, ignored: int | None) -> Array:
 
 
 def class_indices(layer: Layer, labels: Array, classes: int, ignored: int | None) -> tuple[Array, Array]:
-    """The labels as indices, 0 for ignored ones, and where they are not ignored. Others than 0 to C - 1 are refused."""
+    """Labels as indices, 0 for ignored ones, and where they are not ignored. Refuses others than 0 to C - 1."""
     valid = not_ignored(labels, ignored)
     indices = array_module(labels).where(valid, labels.astype(int), 0)
     for label in (int(indices.min()), int(indices.max())):

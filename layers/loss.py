@@ -14,8 +14,8 @@ NORMALIZATIONS = ("FULL", "VALID", "BATCH_SIZE", "NONE")  # the enum's numbers
 class LossLayer(Layer):
     """A loss L (a scalar, shape ()) of a prediction and a target with as many images. Saved: dL / d prediction.
 
-    ``loss_weight`` does not scale the top; it is the signal that training starts with. Caffe gives a loss without a top
-    one of its own making, so none is no error.
+    ``loss_weight`` does not scale the top; it is the signal that training starts with. Caffe gives a loss without a
+    top one of its own making, so none is no error.
     """
 
     bottoms_expected = (2, 2)
@@ -45,8 +45,9 @@ class LossLayer(Layer):
 class NormalizedLossLayer(LossLayer):
     """A loss summed over places (outer x inner), some of them ignored, and divided by a normalizer.
 
-    ``normalization``: FULL divides by all places, VALID by those not ignored, BATCH_SIZE by outer, NONE by 1; never by
-    less than 1. The older ``normalize`` means VALID (true) or BATCH_SIZE (false), where ``normalization`` is not set.
+    ``normalization``: FULL divides by all places, VALID by those not ignored, BATCH_SIZE by outer, NONE by 1; never
+    by less than 1. The older ``normalize`` means VALID (true) or BATCH_SIZE (false), where ``normalization`` is not
+    set.
     """
 
     normalization_by_default: ClassVar[str]

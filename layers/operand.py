@@ -1,4 +1,4 @@
-"""What Scale and Bias share: a second operand, learnt or the second bottom, laid over some axes of the first bottom."""
+"""What Scale and Bias share: a second operand, learnt or a second bottom, laid over some axes of the first bottom."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .layer import Layer
 class OperandLayer(Layer):
     """The options ``axis`` and ``num_axes`` of ``options`` say which axes of the first bottom the operand spans.
 
-    A learnt operand has the shape of ``num_axes`` axes from ``axis`` on (-1: all that follow; 0: a scalar). A second bottom
-    brings its own shape, and spans as many axes as it has.
+    A learnt operand has the shape of ``num_axes`` axes from ``axis`` on (-1: all that follow; 0: a scalar). A second
+    bottom brings its own shape, and spans as many axes as it has.
     """
 
     bottoms_expected = (1, 2)

@@ -46,8 +46,8 @@ class Scale(OperandLayer):
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         signal = signals[0].sum(0, keepdims=True)
         shape = self.operand_shape(step.bottom_shapes)
-        scale = [self.gathered(signal * step.bottoms[0], shape)[0]] if self.learnt else []
-        return [*scale, *([self.gathered(signal, shape)[0]] if self.options.bias_term else [])]
+        scale = [self.gathered(signal * step.bottoms[0], shape).reshape(shape)] if self.learnt else []
+        return [*scale, *([self.gathered(signal, shape).reshape(shape)] if self.options.bias_term else [])]
 
     def _factor(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> Array:
         return parameters[0] if self.learnt else bottoms[1]

@@ -24,7 +24,8 @@ class SigmoidCrossEntropyLoss(NormalizedLossLayer):
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         if count(bottoms[0]) != count(bottoms[1]):
-            raise self.refuse("bottom", f"shapes {tuple(bottoms[0])} and {tuple(bottoms[1])}", "as many targets as scores")
+            shapes = f"shapes {tuple(bottoms[0])} and {tuple(bottoms[1])}"
+            raise self.refuse("bottom", shapes, "as many targets as scores")
         return super().top_shapes(bottoms)
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:

@@ -20,9 +20,9 @@ FLT_MIN = float(np.finfo(np.float32).tiny)
 class SoftmaxWithLoss(NormalizedLossLayer):
     """Caffe's SoftmaxWithLoss: -sum log max(p[label], FLT_MIN) / normalizer, p = softmax(x) along ``axis``.
 
-    Bottoms: scores (outer, C, inner) and one label per place, 0 to C - 1; places with ``ignore_label`` count nothing. A
-    second top is p. VALID normalization by default. Only the loss has a gradient: a signal at the second top is lost, as
-    in Caffe.
+    Bottoms: scores (outer, C, inner) and one label per place, 0 to C - 1; places with ``ignore_label`` count nothing.
+    A second top is p. VALID normalization by default. Only the loss has a gradient: a signal at the second top is
+    lost, as in Caffe.
     """
 
     tops_expected = (0, 2)
