@@ -15,7 +15,7 @@ AUTHORS_CHOICE = (
     ("res4a", "res5c"),  # ResNet-50
     ("conv5", "fc6"),  # CNN-S, AlexNet, CaffeNet
 )
-COARSEST = 16  # elsewhere: the last blob whose pixels are at most this many image pixels wide
+COARSEST = 16  # elsewhere, like theirs: the last pooling top whose pixels are at most this many image pixels wide
 
 
 def image_blob(net: Net) -> str:
@@ -25,17 +25,18 @@ def image_blob(net: Net) -> str:
 
 def excitation_blob(net: Net, shapes: Mapping[str, Shape | None], below: str) -> str:
     """The blob at which excitation maps are read by default: the authors' choice for their nets; for others the last
-    blob below ``below`` (the classifier's input at most) that still resolves the image."""
+    pooling top (or where none will do, the last blob) under ``below`` that still resolves the image."""
     for blob, witness in AUTHORS_CHOICE:
         if blob in net.graph.versions and witness in net.graph.versions:
             return blob
     image = shapes[image_blob(net)]
-    reachable = net.graph.needed_for([net.graph.final(below)])
-    names = [net.graph.blobs[value] for number in reachable for value in net.graph.nodes[number].tops]
     if image is None or len(image) != 4:
         raise BadInput(f"at: found no image among the inputs {net.inputs}, expected a blob to be named")
-    fine = [name for name in names if _stride(image, shapes[name]) <= COARSEST]
-    return fine[-1]
+    nodes = [net.graph.nodes[number] for number in net.graph.needed_for([net.graph.final(below)])]
+    made = [(net.graph.blobs[value], node.layer.type) for node in nodes for value in node.tops]
+    fine = [(name, maker) for name, maker in made if _stride(image, shapes[name]) <= COARSEST]
+    pooled = [name for name, maker in fine if maker == "Pooling"]
+    return pooled[-1] if pooled else fine[-1][0]
 
 
 def _stride(image: Shape, blob: Shape | None) -> float:

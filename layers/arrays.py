@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 def array_module(array: Array) -> ModuleType:
     """The module whose array this is: ``numpy`` or ``cupy``."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, (np.ndarray, np.generic)):  # a number is what NumPy makes of arrays without axes
         return np
     import cupy
 
