@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape
+from .arrays import Array, Shape, count
 from .correlation import Geometry, correlate, correlate_transposed, correlate_weights
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
+from .window import Window
 
 
 class FilterLayer(Layer):
@@ -116,6 +117,14 @@ class Convolution(FilterLayer):
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         geometry = self.geometry(bottoms[0])
         return self._shape(bottoms[0], geometry.reduced(bottoms[0][-geometry.rank :]))
+
+    def window(self, bottom: Shape) -> Window:
+        geometry = self.geometry(bottom)
+        return Window.of(geometry.extent, geometry.stride)
+
+    def multiply_adds(self, bottom: Shape) -> int:
+        weights, top = self.parameter_specs([bottom])[0].shape, self.top_shapes([bottom])[0]
+        return count(top) * count(weights[1:])
 
     def linear(self, x: Array, weights: Array) -> Array:
         return correlate(x, weights, self.geometry(x.shape))

@@ -39,16 +39,19 @@ class Geometry:
         """Whether patches are the image itself: a 1x1 kernel that visits every pixel."""
         return set(self.kernel) == {1} and set(self.stride) == {1} and set(self.pad) == {0}
 
+    @property
+    def extent(self) -> Shape:
+        """How many pixels the kernel spans, its holes included."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
     def reduced(self, spatial: Sequence[int]) -> Shape:
         """Output size of a correlation: floor((size + 2 pad - extent) / stride) + 1."""
-        extents = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
-        sizes = zip(spatial, extents, self.pad, self.stride, strict=True)
+        sizes = zip(spatial, self.extent, self.pad, self.stride, strict=True)
         return tuple((n + 2 * p - e) // s + 1 for n, e, p, s in sizes)
 
     def enlarged(self, spatial: Sequence[int]) -> Shape:
         """Output size of a transposed correlation: stride (size - 1) + extent - 2 pad."""
-        extents = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
-        sizes = zip(spatial, extents, self.pad, self.stride, strict=True)
+        sizes = zip(spatial, self.extent, self.pad, self.stride, strict=True)
         return tuple(s * (n - 1) + e - 2 * p for n, e, p, s in sizes)
 
     def padded(self, spatial: Sequence[int]) -> Shape:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
-from .arrays import Array, Shape
+from .arrays import Array, Shape, count
 from .convolution import FilterLayer
 from .correlation import correlate, correlate_transposed, correlate_weights
 from .layer import ParameterSpec
 from .registry import register
+from .window import Window
 
 
 @register("Deconvolution", v1="DECONVOLUTION")
@@ -22,6 +24,15 @@ class Deconvolution(FilterLayer):
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         geometry = self.geometry(bottoms[0])
         return self._shape(bottoms[0], geometry.enlarged(bottoms[0][-geometry.rank :]))
+
+    def window(self, bottom: Shape) -> Window:
+        """Where the filters of neighbouring bottom pixels overlap: ceil(extent / stride) of them reach one top pixel."""
+        geometry = self.geometry(bottom)
+        overlap = tuple(-(-extent // stride) for extent, stride in zip(geometry.extent, geometry.stride, strict=True))
+        return Window(overlap, tuple(Fraction(1, stride) for stride in geometry.stride))
+
+    def multiply_adds(self, bottom: Shape) -> int:
+        return count(bottom) * count(self.parameter_specs([bottom])[0].shape[1:])
 
     def linear(self, x: Array, weights: Array) -> Array:
         geometry = self.geometry(x.shape)

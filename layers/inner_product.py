@@ -8,6 +8,7 @@ from typing import Any
 from .arrays import Array, Shape, count
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
+from .window import WHOLE, Window
 
 
 @register("InnerProduct", v1="INNER_PRODUCT")
@@ -37,6 +38,12 @@ class InnerProduct(Layer):
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         return [(*self.batch(bottoms[0]), self.outputs)]
+
+    def window(self, bottom: Shape) -> Window:
+        return WHOLE
+
+    def multiply_adds(self, bottom: Shape) -> int:
+        return count(bottom) * self.outputs
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         y = self.linear(bottoms[0], parameters[0])

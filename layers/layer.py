@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from ..errors import BadInput
 from .arrays import Array, Shape
+from .window import POINT, Window
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class Layer:
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         """Derivatives with respect to the parameters, summed over the signals' target axis."""
         return []
+
+    def window(self, bottom: Shape) -> Window:
+        """What one number of a top reads of a bottom of this shape: by default the same position only."""
+        return POINT
+
+    def multiply_adds(self, bottom: Shape) -> int:
+        """Multiply-adds of a forward pass where the layer multiplies by filters; everything else counts as 0."""
+        return 0
 
     # -- what all share -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from .arrays import Array, Shape
 from .layer import Layer, Step
+from .window import WHOLE, Window
 
 NORMALIZATIONS = ("FULL", "VALID", "BATCH_SIZE", "NONE")  # the enum's numbers
 
@@ -28,6 +29,9 @@ class LossLayer(Layer):
         if not first or not second or first[0] != second[0]:
             raise self.refuse("bottom", f"shapes {first} and {second}", "the same number of images")
         return [()] * len(self.message.top)
+
+    def window(self, bottom: Shape) -> Window:
+        return WHOLE
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         return [self.weighted(step.saved, signals[0]), None]

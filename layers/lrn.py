@@ -16,6 +16,8 @@ from typing import Any
 from .arrays import Array, Shape, array_module
 from .layer import Layer, Step
 from .registry import register
+from .window import POINT, Window
+
 
 @register("LRN", v1="LRN")
 class LRN(Layer):
@@ -38,6 +40,9 @@ class LRN(Layer):
         if len(bottoms[0]) != 4:
             raise self.refuse("bottom", f"shape {bottoms[0]}", "4 axes (N, C, H, W)")
         return super().top_shapes(bottoms)
+
+    def window(self, bottom: Shape) -> Window:
+        return POINT if self.across else Window.of((self.size, self.size), (1, 1))
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x = bottoms[0]

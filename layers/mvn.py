@@ -8,6 +8,7 @@ from typing import Any
 from .arrays import Array, Shape, array_module
 from .layer import Layer, Step
 from .registry import register
+from .window import WHOLE, Window
 
 
 @register("MVN", v1="MVN")
@@ -32,6 +33,9 @@ class MVN(Layer):
         if rank > 4:
             raise self.refuse("bottom", f"shape {tuple(bottoms[0])}", "at most 4 axes")
         return [(*bottoms[0], *(1,) * (4 - rank))]
+
+    def window(self, bottom: Shape) -> Window:
+        return WHOLE
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x = bottoms[0].reshape(self.top_shapes([bottoms[0].shape])[0])

@@ -16,6 +16,7 @@ import numpy as np
 from .arrays import Array, Shape, array_module
 from .layer import Layer, Step
 from .registry import register
+from .window import WHOLE, Window
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,9 @@ class Pooling(Layer):
         if min(positions) < 1:
             raise self.refuse("bottom", f"shape {bottoms[0]}", "a plane at least as large as the window")
         return [(*bottoms[0][:2], *positions) for _ in self.message.top]
+
+    def window(self, bottom: Shape) -> Window:
+        return WHOLE if self.param.global_pooling else Window.of(self.kernel, self.stride)
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x = bottoms[0]

@@ -8,6 +8,7 @@ from typing import Any
 from .arrays import Array, Shape, array_module, count
 from .layer import Layer, Step
 from .registry import register
+from .window import WHOLE, Window
 
 
 @register("Reduction")
@@ -23,6 +24,9 @@ class Reduction(Layer):
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         return [tuple(bottoms[0][: self._first(len(bottoms[0]))])]
+
+    def window(self, bottom: Shape) -> Window:
+        return WHOLE
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         p, x = self.param, bottoms[0]
