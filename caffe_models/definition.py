@@ -85,7 +85,8 @@ def _told(error: text_format.ParseError, text: str, kind: str, source: str) -> s
     complaint = str(error)
     if line:
         complaint = complaint.removeprefix(f"{line}:{column} : ")
-        complaint = complaint.removeprefix(f"'{text.split(chr(10))[line - 1]}': ")
+        quoted = text.split("\n")[line - 1]  # protobuf repeats the line, or nothing at its end
+        complaint = complaint.removeprefix(f"'{quoted}': ").removeprefix("'': ")
         source = f"{source}:{line}:{column}"
     if field := NO_FIELD.search(complaint):
         owner, name = field["owner"], field["name"][:80]
@@ -115,24 +116,24 @@ def _binary_net(content: Span) -> Any:
         net.ParseFromString(without_blobs(content))
     except BadInput as error:
         raise BadInput(f"{error} (read as a binary net, since it is no text)") from None
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: is neither a prototxt nor a binary net: {error}") from None
-    if unknown := _unknown_field(net, "NetParameter"):
-        raise BadInput(f"{path}: {unknown}, which Caffe does not have: not a Caffe net, or one of an extended Caffe")
+    if foreign := _foreign(net, "NetParameter"):
+        raise BadInput(f"{path}: {foreign}: damaged, not a Caffe net, or one of an extended Caffe")
     if missing := net.FindInitializationErrors():
         raise BadInput(f"{path}: required but absent: {', '.join(missing)}")
     return _checked_and_upgraded(net, path)
 
 
-def _unknown_field(message: Message, where: str) -> str:
-    """The first field, anywhere in a message, that the schema does not know."""
+def _foreign(message: Message, where: str) -> str:
+    """The first thing, anywhere in a message, that protobuf lets pass: an unknown field, or a string that is no text."""
     for unknown in UnknownFieldSet(message):  # type: ignore[attr-defined]
-        return f"{where} has field number {unknown.field_number}"
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for inner in value if field.is_repeated else [value]:
-            if found := _unknown_field(inner, f"{where}.{field.name}"):
+        return f"{where} has field number {unknown.field_number}, which Caffe does not have"
+    for field, content in message.ListFields():
+        for value in content if field.is_repeated else [content]:
+            if field.type == field.TYPE_STRING and not isinstance(value, str):
+                return f"{where}.{field.name} is not UTF-8 text"
+            if isinstance(value, Message) and (found := _foreign(value, f"{where}.{field.name}")):
                 return found
     return ""
 

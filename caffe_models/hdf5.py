@@ -6,7 +6,7 @@ whatever its depth. A shared blob is stored once, with the layer that owns it.
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +17,71 @@ from ..errors import BadInput
 from .files import FilePath
 from .wire import check_shape
 
+DEFLATE_LIMIT = 1032  # how many bytes one compressed byte can stand for
+
 
 def read_blobs(path: FilePath) -> dict[str, tuple[np.ndarray, ...]]:
     """Layer name -> read-only arrays in blob order, of the file's float type (float32 or float64)."""
+    reader = _Reader(str(path), Path(path).stat().st_size)
     try:
         with h5py.File(path, "r") as file:
             data = file.get("data")
             if not isinstance(data, h5py.Group):
                 raise BadInput(f"{path}: has no group 'data', expected Caffe's data/<layer>/<blob> (.caffemodel.h5)")
-            size = Path(path).stat().st_size
-            blobs: dict[str, tuple[np.ndarray, ...]] = {}
-            _collect(data, "", blobs, str(path), size)
-            return blobs
+            reader.collect(data, "")
     except BadInput:
         raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, UnicodeError, MemoryError, RecursionError) as error:
-        raise BadInput(f"{path}: is not a readable HDF5 file: {error}") from None
+    except Exception as error:  # libhdf5 meets a damaged file with whatever its parts raise
+        raise BadInput(f"{path}: is a damaged HDF5 file: {error}") from None
+    return reader.blobs
 
 
-def _collect(group: Any, name: str, blobs: dict[str, tuple[np.ndarray, ...]], path: str, size: int) -> None:
-    """The blobs of the layer that a group is, and of the layers below it."""
-    indexed = {}
-    for key in group:
+@dataclass
+class _Reader:
+    path: str
+    size: int  # of the file in bytes
+    blobs: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+
+    def collect(self, group: Any, name: str) -> None:
+        """The blobs of the layer that a group is, and of the layers below it."""
+        indexed = {}
+        for key in group:
+            inner = f"{name}/{key}" if name else key
+            where = f"{self.path}: data/{inner}"
+            item = self._own(group, key, where)
+            if isinstance(item, h5py.Group):
+                self.collect(item, inner)
+            elif isinstance(item, h5py.Dataset) and name and key.isdecimal():
+                indexed[int(key)] = self._array(item, where)
+            else:
+                raise BadInput(f"{where} is no blob, expected data/<layer>/<blob index>")
+        if sorted(indexed) != list(range(len(indexed))):
+            raise BadInput(f"{self.path}: layer {name!r} has blobs {sorted(indexed)}, expected 0, 1, ... without a gap")
+        if indexed:
+            self.blobs[name] = tuple(indexed[index] for index in sorted(indexed))
+
+    def _own(self, group: Any, key: str, where: str) -> Any:
+        """A member of a group that lies in this file and is met once: no way around in circles or out of the file."""
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            raise BadInput(f"{where} is a link to elsewhere, expected a blob or layer of this file")
         item = group[key]
-        inner = f"{name}/{key}" if name else key
-        if isinstance(item, h5py.Group):
-            _collect(item, inner, blobs, path, size)
-        elif isinstance(item, h5py.Dataset) and name and key.isdecimal():
-            indexed[int(key)] = _array(item, f"{path}: data/{inner}", size)
-        else:
-            raise BadInput(f"{path}: data/{inner} is no blob, expected data/<layer>/<blob index>")
-    if sorted(indexed) != list(range(len(indexed))):
-        raise BadInput(f"{path}: layer {name!r} has blobs {sorted(indexed)}, expected 0, 1, ... without a gap")
-    if indexed:
-        blobs[name] = tuple(indexed[index] for index in sorted(indexed))
+        address = h5py.h5o.get_info(item.id).addr
+        if address in self.seen:
+            raise BadInput(f"{where} is in the file under another name already")
+        self.seen.add(address)
+        return item
 
-
-def _array(dataset: h5py.Dataset, where: str, size: int) -> np.ndarray:
-    if dataset.dtype not in (np.float32, np.float64):
-        raise BadInput(f"{where}: is of type {dataset.dtype}, expected float32 or float64")
-    shape = dataset.shape
-    if shape is None:
-        raise BadInput(f"{where}: holds nothing")
-    count = math.prod(shape)
-    check_shape(shape, count, where)
-    if dataset.chunks is None and count * dataset.dtype.itemsize > size:
-        raise BadInput(f"{where}: shape {shape} means more values than the file has bytes for: truncated or damaged")
-    array = np.empty(shape, dataset.dtype.newbyteorder("="))
-    dataset.read_direct(array)
-    array.setflags(write=False)
-    return array
+    def _array(self, dataset: h5py.Dataset, where: str) -> np.ndarray:
+        dtype = dataset.dtype.newbyteorder("=")
+        if dtype not in (np.float32, np.float64) or dataset.shape is None:
+            raise BadInput(f"{where}: is of type {dataset.dtype}, expected float32 or float64")
+        stored = min(dataset.id.get_storage_size(), self.size) * (DEFLATE_LIMIT if dataset.compression else 1)
+        check_shape(dataset.shape, dataset.size, where)
+        if dataset.nbytes > stored or dataset.external or dataset.is_virtual:
+            raise BadInput(f"{where}: shape {dataset.shape} means more values than the file holds for it")
+        array = np.empty(dataset.shape, dtype)
+        if array.size:
+            dataset.read_direct(array)
+        array.setflags(write=False)
+        return array

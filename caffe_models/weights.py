@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .files import FilePath
 from .wire import Span, blob, layer_blobs
 
 Shape = tuple[int, ...]
+WEIGHTS = "weights (.caffemodel or .caffemodel.h5)"
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ def read_weights(path: FilePath) -> Weights:
     with files.mapped(path) as content:
         kind = files.kind(content)
         if kind == files.BINARY:
-            return Weights(str(path), _from_caffemodel(content))
+            try:
+                return Weights(str(path), _from_caffemodel(content))
+            except BadInput as error:
+                raise BadInput(f"{error}; expected {WEIGHTS}") from None
     if kind == files.HDF5:
         return Weights(str(path), hdf5.read_blobs(path))
     found = "a text (a definition has no weights)" if kind == files.TEXT else kind
-    raise BadInput(f"{path}: is {found}, expected weights (.caffemodel or .caffemodel.h5)")
+    raise BadInput(f"{path}: is {found}, expected {WEIGHTS}")
 
 
 def _from_caffemodel(content: Span) -> dict[str, tuple[np.ndarray, ...]]:
@@ -48,12 +52,17 @@ def _from_caffemodel(content: Span) -> dict[str, tuple[np.ndarray, ...]]:
             raise BadInput(f"{content.where}: two layers of the name {name!r} have weights")
         if spans:
             blobs[name] = tuple(
-                blob(Span(span.data, span.start, span.end, f"{content.where}: layer {name!r}: blob {index}"))
-                for index, span in enumerate(spans)
+                _array(span, f"{content.where}: layer {name!r}: blob {i}") for i, span in enumerate(spans)
             )
     if not layers:
-        raise BadInput(f"{content.where}: holds no layers, expected weights (.caffemodel or .caffemodel.h5)")
+        raise BadInput(f"{content.where}: holds no layers")
     return blobs
+
+
+def _array(span: Span, where: str) -> np.ndarray:
+    array = blob(replace(span, where=where))
+    span.forget()
+    return array
 
 
 def fit(

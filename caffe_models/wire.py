@@ -9,6 +9,7 @@ A message is a row of fields, each led by ``number << 3 | kind``: https://protob
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,6 +43,12 @@ class Span:
 
     def bytes(self) -> bytes:
         return bytes(self.data[self.start : self.end])
+
+    def forget(self) -> None:
+        """Give the pages of a mapped file back: what has been copied need not stay in memory a second time."""
+        if isinstance(self.data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            first = self.start // mmap.PAGESIZE * mmap.PAGESIZE
+            self.data.obj.madvise(mmap.MADV_DONTNEED, first, self.end - first)
 
 
 class Field(NamedTuple):
@@ -160,7 +167,7 @@ def _strip(message: Span, level: int) -> Iterator[bytes]:
         if field.number == blobs:
             continue
         if field.number in inside and field.kind == BYTES:
-            content = b"".join(_strip(message.within(field, f"field {field.number}"), field.number))
+            content = b"".join(_strip(message.within(field, "layer"), field.number))
             yield _tagged(field.number, BYTES) + _encode(len(content)) + content
         else:
             yield bytes(message.data[field.begin : field.end])
