@@ -18,7 +18,7 @@ def fold_batch_norm(net: Any, weights: Weights) -> tuple[Any, Weights]:
 
     Folded: BatchNorm that uses its stored statistics (as in the test phase), and Scale by its own blobs, in any number
     and order, in place or not, on the channel axis. Left as they are: layers whose bottom another layer reads too, or
-    whose weights are shared with another layer. The folded layer takes the last one's top; blobs between are no more.
+    whose parameters have names, by which other layers may share them. The folded layer takes the last one's top; blobs between are no more.
     BadInput: a layer that would be folded has no weights, or of another shape.
     """
     layers = [schema.copy(layer) for layer in net.layer]
@@ -27,7 +27,7 @@ def fold_batch_norm(net: Any, weights: Weights) -> tuple[Any, Weights]:
     while position < len(layers):
         base = layers[position]
         follower = _only_reader(layers, position) if _is_foldable_base(base) else None
-        if follower is None or not _is_affine(layers[follower], base):
+        if follower is None or not _is_affine(layers[follower]):
             position += 1
             continue
         affine = layers.pop(follower)
@@ -60,7 +60,7 @@ def _only_reader(layers: list[Any], position: int) -> int | None:
     return readers[0] if len(readers) == 1 else None
 
 
-def _is_affine(layer: Any, base: Any) -> bool:
+def _is_affine(layer: Any) -> bool:
     """Whether a layer multiplies and shifts each channel by numbers that are known beforehand."""
     if len(layer.bottom) != 1 or len(layer.top) != 1 or _is_shared(layer):
         return False
@@ -84,6 +84,11 @@ def _gain_and_shift(layer: Any, blobs: dict[str, Any], path: str) -> Affine:
         gain = arrays[0]
         return gain, arrays[1] if len(arrays) == 2 else np.zeros_like(gain)
     mean, variance, factor = arrays
+    if factor.size != 1 or mean.size != variance.size:
+        raise BadInput(
+            f"{path}: layer {layer.name!r}: found a mean of {mean.size}, a variance of {variance.size} and "
+            f"{factor.size} factors, expected as many variances as means and one factor"
+        )
     unit = 0.0 if factor[0] == 0 else 1 / factor[0]  # both are stored as running sums, as in batch_norm_layer.cpp
     gain = 1 / np.sqrt(variance * unit + layer.batch_norm_param.eps)
     return gain, -mean * unit * gain
@@ -95,10 +100,10 @@ def _folded(base: Any, arrays: tuple[np.ndarray, ...], affine: Affine, weights: 
     where = f"{weights.path}: layer {base.name!r}"
     outputs = _param(base).num_output
     biased = _param(base).bias_term
-    if len(arrays) != 1 + biased or arrays[0].size % max(outputs, 1):
-        raise BadInput(
-            f"{where}: found {len(arrays)} blobs, expected weights of {outputs} outputs{' and a bias' * biased}"
-        )
+    if len(arrays) != 1 + biased or not outputs or arrays[0].size % outputs or (biased and arrays[1].size != outputs):
+        found = ", ".join(str(array.shape) for array in arrays) or "none"
+        expected = f"weights of {outputs} outputs{' and a bias' * biased}"
+        raise BadInput(f"{where}: found blobs of shape {found}, expected {expected}")
     if gain.size != outputs or shift.size != outputs:
         raise BadInput(f"{where}: has {outputs} outputs, but what follows it has {gain.size} channels")
     kernel = arrays[0]

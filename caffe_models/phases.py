@@ -10,11 +10,14 @@ from . import schema
 
 
 def for_state(net: Any, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()) -> Any:
-    """A copy of the net with only the layers of this state, each with its ``phase`` set as in Caffe's ``Net::Init``."""
+    """A copy of the net with only the layers of this state, each with its ``phase`` set as in Caffe's ``Net::Init``.
+
+    As there, stages that the definition itself states hold beside those given; its phase and level do not.
+    """
     phases = schema.enum("Phase")
     if phase not in phases:
         raise BadInput(f"phase {phase!r}, expected TRAIN or TEST{nearest(phase, phases)}")
-    state = schema.new("NetState", phase=phases[phase], level=level, stage=stages)
+    state = schema.new("NetState", phase=phases[phase], level=level, stage=[*net.state.stage, *stages])
     kept = [schema.copy(layer) for layer in net.layer if _takes_part(layer, state)]
     for layer in kept:
         if not layer.HasField("phase"):

@@ -143,7 +143,8 @@ def _name_and_blobs(layer: Span, version: int) -> tuple[str, list[Span]]:
             blobs.append(layer.within(field, f"blob {len(blobs)}"))
         elif version == V1 and field.number == V0:
             inner_name, inner_blobs = _name_and_blobs(layer.within(field, "layer"), V0)
-            name, blobs = inner_name or name, blobs + inner_blobs
+            name = inner_name or name
+            blobs.extend(inner_blobs)
     return name, blobs
 
 

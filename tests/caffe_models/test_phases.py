@@ -54,6 +54,14 @@ def test_stages(rule: str):
     assert [stages for stages in ("", "a", "b", "ab") if for_state(net, stages=stages).layer] == STAGES[rule]
 
 
+def test_stages_of_the_definition_hold_too():
+    net = parse_net(
+        'state { stage: "a" phase: TRAIN } layer { name: "l" include { stage: "a" stage: "b" phase: TEST } }'
+    )
+    assert not for_state(net, "TEST").layer
+    assert for_state(net, "TEST", stages=["b"]).layer
+
+
 def test_layers_know_their_phase_and_the_net_is_not_changed():
     net = parse_net('layer { name: "a" type: "ReLU" } layer { name: "b" type: "Dropout" phase: TRAIN }')
     before = net.SerializeToString()

@@ -155,8 +155,23 @@ def test_folding_without_weights():
     net, weights = folding_case(CONV % "" + NORM % "c", (4, 3, 2, 2), True, False)
     with pytest.raises(BadInput, match="layer 'bn': found 0 blobs, expected 3"):
         fold_batch_norm(net, Weights("w", {"conv": weights.blobs["conv"]}))
-    with pytest.raises(BadInput, match="layer 'conv': found 0 blobs"):
+    with pytest.raises(BadInput, match="layer 'conv': found blobs of shape none"):
         fold_batch_norm(net, Weights("w", {"bn": weights.blobs["bn"]}))
+
+
+@pytest.mark.parametrize(
+    ("layer", "arrays", "expected"),
+    [
+        ("bn", (random(4), random(5), random(1)), "layer 'bn': found a mean of 4, a variance of 5"),
+        ("bn", (random(5), random(5), random(1)), "layer 'conv': has 4 outputs, but what follows it has 5"),
+        ("conv", (random(4, 3, 2, 2), random(3)), "expected weights of 4 outputs and a bias"),
+        ("conv", (random(4, 3, 2, 2),), "expected weights of 4 outputs and a bias"),
+    ],
+)
+def test_folding_weights_of_another_shape(layer: str, arrays: tuple[np.ndarray, ...], expected: str):
+    net, weights = folding_case(CONV % "" + NORM % "c", (4, 3, 2, 2), True, False)
+    with pytest.raises(BadInput, match=expected):
+        fold_batch_norm(net, Weights("w", {**weights.blobs, layer: arrays}))
 
 
 # --- fully_convolutional ------------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from thinktwice.caffe_models import schema
-from thinktwice.caffe_models.definition import read_net
+from thinktwice.caffe_models.definition import parse_net, read_net
 from thinktwice.caffe_models.weights import Weights, fit, read_weights
+from thinktwice.caffe_models.writer import write_caffemodel
 from thinktwice.errors import BadInput
 
 from .examples import assert_same, blob, random, small_net, small_weights
@@ -83,6 +85,19 @@ def test_arrays_are_read_only_and_aligned(tmp_path: Path):
             assert array.flags.aligned and array.flags.c_contiguous
             with pytest.raises(ValueError, match="read-only"):
                 array[...] = 0
+
+
+def test_memory_is_the_weights_once(tmp_path: Path):
+    weights = Weights("", {f"fc{i}": (np.ones((1000, 500), np.float32),) for i in range(4)})
+    write_caffemodel(parse_net("".join(f'layer {{ name: "fc{i}" }}' for i in range(4))), weights, tmp_path / "w")
+    tracemalloc.start()
+    try:
+        read = read_weights(tmp_path / "w")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert_same(read, weights)
+    assert peak < 1.05 * (tmp_path / "w").stat().st_size
 
 
 def test_empty_blobs_and_single_values(tmp_path: Path):
