@@ -163,7 +163,7 @@ def test_folding_without_weights():
     ("layer", "arrays", "expected"),
     [
         ("bn", (random(4), random(5), random(1)), "layer 'bn': found a mean of 4, a variance of 5"),
-        ("bn", (random(5), random(5), random(1)), "layer 'conv': has 4 outputs, but what follows it has 5"),
+        ("bn", (random(5), np.ones(5), np.ones(1)), "layer 'conv': has 4 outputs, but what follows it has 5"),
         ("conv", (random(4, 3, 2, 2), random(3)), "expected weights of 4 outputs and a bias"),
         ("conv", (random(4, 3, 2, 2),), "expected weights of 4 outputs and a bias"),
     ],
