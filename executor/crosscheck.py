@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..caffe_models.onnx_export import export_onnx, value_names
-from ..errors import BadInput
+from ..errors import BadInput, nearest
 from ..layers.arrays import Shape
 from .device import to_numpy
 from .graph import Graph, Node
@@ -58,17 +58,22 @@ def crosscheck(net: Net, inputs: Mapping[str, Any] | None = None, tolerance: flo
     Raises ``BadInput``: no onnxruntime installed, a layer that cannot be exported, an operator that onnxruntime lacks.
     """
     inputs = inputs if inputs is not None else random_inputs(net, seed)
+    if inner := [blob for blob in inputs if blob not in net.inputs]:
+        raise BadInput(f"input: found {inner[0]!r}, expected one of {net.inputs}{nearest(inner[0], net.inputs)}")
     trace = net.forward(inputs)
     theirs = _onnxruntime(net, {name: trace.values[net.graph.inputs[name]] for name in net.inputs})
     return Report(tuple(_rows(net, trace, theirs, tolerance)), tolerance)
 
 
-def random_inputs(net: Net, seed: int = 0) -> dict[str, np.ndarray]:
-    """An array for every input, of the prototxt's shape: labels where a layer reads labels, N(0, 50) cut off at 128 for
-    blobs with 4 axes (images without their mean), probabilities for SigmoidCrossEntropyLoss, N(0, 1) for all others."""
-    rng, shapes = np.random.default_rng(seed), net.graph.shapes()
+def random_inputs(net: Net, seed: int = 0, shapes: Mapping[str, Shape] | None = None) -> dict[str, np.ndarray]:
+    """An array for every input, of the prototxt's shape or that in ``shapes``.
+
+    Labels where a layer reads labels, probabilities where SigmoidCrossEntropyLoss reads targets, images without their
+    mean, N(0, 50) cut off at 128, where there are 4 axes, and N(0, 1) for everything else.
+    """
+    rng, known = np.random.default_rng(seed), net.graph.shapes(shapes)
     return {
-        name: _random_input(net.graph, value, shapes, rng).astype(net.dtype) for name, value in net.graph.inputs.items()
+        name: _random_input(net.graph, value, known, rng).astype(net.dtype) for name, value in net.graph.inputs.items()
     }
 
 
@@ -129,7 +134,8 @@ def _onnxruntime(net: Net, inputs: Mapping[str, Any]) -> list[np.ndarray]:
         feed = {names[net.graph.inputs[name]]: array for name, array in arrays.items()}
         values = {**feed, **dict(zip(outputs, session.run(outputs, feed), strict=True))}
     except Exception as error:  # onnxruntime's exceptions share no base but this one
-        raise BadInput(f"onnxruntime: found {net.dtype} in this net, which it cannot compute: {error}") from None
+        advice = ", expected a float32 net" if "NOT_IMPLEMENTED" in str(error) and net.dtype != np.float32 else ""
+        raise BadInput(f"onnxruntime: found a {net.dtype} net that it cannot compute{advice}: {error}") from None
     return [values[name] for name in names]
 
 

@@ -58,12 +58,23 @@ class Graph:
 
     @property
     def outputs(self) -> dict[str, int]:
-        """The blobs that no layer reads, with their values."""
-        return {name: self.final(name) for name, values in self.versions.items() if not self.readers[values[-1]]}
+        """The blobs that are left over, with their values: no layer reads them, or only a loss without a top does."""
+        silenced = {value for node in self.nodes if node.layer.type == "Silence" for value in node.bottoms}
+        left = set(self.ends) - silenced
+        return {name: values[-1] for name, values in self.versions.items() if values[-1] in left}
+
+    @property
+    def ends(self) -> list[int]:
+        """The values that no layer makes another of; whoever has computed these has computed all."""
+        return [v for v, readers in enumerate(self.readers) if not any(self.nodes[number].tops for number in readers)]
 
     def final(self, blob: str) -> int:
         """The last version of a blob."""
         return self.all_versions(blob)[-1]
+
+    def given(self, blob: str) -> int:
+        """The version that a caller gives: an input's first, before any in-place layer; any other blob's last."""
+        return self.inputs[blob] if blob in self.inputs else self.final(blob)
 
     def version(self, blob: str, before: str | None = None) -> int:
         """The version of ``blob`` that the layer ``before`` reads; the last one by default."""

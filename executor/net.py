@@ -91,10 +91,10 @@ class Net:
         is freed as soon as its last reader is done.
         """
         given = {
-            self.graph.final(name): self._array(name, array) for name, array in {**(inputs or {}), **named}.items()
+            self.graph.given(name): self._array(name, array) for name, array in {**(inputs or {}), **named}.items()
         }
         if blobs is None:
-            return run_forward(self.graph, self.params, given, self.graph.outputs.values(), Keep.everything(self.graph))
+            return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph))
         wanted = [self.graph.final(blob) for blob in blobs]
         keep = Keep(set(wanted))
         if rule is not None:
