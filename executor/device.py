@@ -36,11 +36,7 @@ class Device:
     def array(self, array: Any, dtype: np.dtype) -> Array:
         """Any array, number or DLPack tensor as this device's array of ``dtype``, without a copy where possible."""
         if self.index is None:
-            if (
-                hasattr(array, "__cuda_array_interface__")
-                or not isinstance(array, np.ndarray)
-                and hasattr(array, "get")
-            ):
+            if hasattr(array, "__cuda_array_interface__") and hasattr(array, "get"):  # CuPy's
                 array = array.get()
             elif not hasattr(array, "__array__") and hasattr(array, "__dlpack__"):
                 array = np.from_dlpack(array)

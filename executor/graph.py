@@ -140,7 +140,7 @@ class Graph:
         for node in self.nodes:
             if isinstance(node.layer, Input):
                 own: Sequence[Shape | None] = node.layer.shapes or [None] * len(node.tops)
-                tops = [inputs.get(self.blobs[v], shape) for v, shape in zip(node.tops, own, strict=True)]
+                tops: Sequence[Shape | None] = [inputs.get(self.blobs[v], shape) for v, shape in zip(node.tops, own, strict=True)]
             else:
                 tops = self._inferred(node, [shapes[value] for value in node.bottoms])
             shapes += tops

@@ -15,7 +15,7 @@ from ..errors import BadInput
 from ..layers.arrays import Shape
 from .graph import Graph
 from .net import Net
-from .parameters import parameter_specs
+from .parameters import Specs, parameter_specs, shared_parameters
 from .random_weights import random_weights
 
 Path = str | os.PathLike[str]
@@ -39,8 +39,9 @@ def load(
 
     ``phase``, ``level`` and ``stages`` choose layers as Caffe's ``include`` and ``exclude`` do. ``deploy=True`` takes the
     deploy view of a train_val file: data layers become inputs, what needs labels is left out. ``shapes`` replaces input
-    shapes. ``partial=True`` lets the file hold more layers than the net. Without ``weights`` a ``seed`` draws random ones;
-    with neither, a net that has parameters is refused: nothing is ever filled with zeros in silence.
+    shapes. ``partial=True`` lets the file hold layers that the net lacks and, with a ``seed``, draws those that the file
+    lacks, as Caffe does for fine-tuning. Without ``weights`` the seed draws all; with neither, a net that has parameters is
+    refused: nothing is ever filled with zeros in silence.
 
     Raises ``BadInput``: one line that names the file, the field, what was found and what was expected.
     """
@@ -64,16 +65,22 @@ def build(
     """A net from an upgraded ``NetParameter``, filtered for one state; the rest as in ``load``."""
     graph = Graph(message, source)
     specs = parameter_specs(graph, shapes)
-    parameters = _parameters(specs, weights, source, partial, seed)
+    if weights is None and seed is None and specs:
+        raise BadInput(f"{source}: found no weights, expected a file for the parameters of {len(specs)} layers, or a seed")
+    parameters = random_weights(specs, seed) if seed is not None else {}
+    if weights is not None:
+        parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None)
     return Net(graph, parameters, message=message, dtype=dtype, device=device)
 
 
-def _parameters(
-    specs: Mapping, weights: Path | Weights | None, source: str, partial: bool, seed: int | None
-) -> Mapping[str, list[np.ndarray]]:
-    if weights is not None:
-        found = weights if isinstance(weights, Weights) else read_weights(weights)
-        return fit(found, {layer: [spec.shape for spec in own] for layer, own in specs.items()}, partial=partial)
-    if seed is not None or not specs:
-        return random_weights(specs, seed or 0)
-    raise BadInput(f"{source}: found no weights given, expected a file for the parameters of {len(specs)} layers, or a seed")
+def _fitted(
+    graph: Graph, specs: Specs, weights: Path | Weights, *, partial: bool, missing: bool
+) -> dict[str, list[np.ndarray]]:
+    """The file's arrays in the shapes that the net expects."""
+    found = weights if isinstance(weights, Weights) else read_weights(weights)
+    blobs = dict(found.blobs)
+    for shared in shared_parameters(graph):  # Caffe's HDF5 files hold a shared blob with its owner only
+        if shared.layer not in blobs and shared.owner in blobs:
+            blobs[shared.layer] = blobs[shared.owner]
+    expected = {layer: [spec.shape for spec in own] for layer, own in specs.items()}
+    return fit(Weights(found.path, blobs), expected, partial=missing, surplus=partial)

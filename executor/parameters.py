@@ -12,15 +12,16 @@ from ..layers.layer import ParameterSpec
 from .graph import Graph
 
 PERMISSIVE = 1
+Specs = Mapping[str, list[ParameterSpec]]
 
 
 class Shared(NamedTuple):
-    """Parameter ``index`` of ``layer`` is parameter ``owner_index`` of ``owner``, the first to use its name."""
+    """Parameter ``number`` of ``layer`` is parameter ``owner_number`` of ``owner``, the first to use its name."""
 
     layer: str
-    index: int
+    number: int
     owner: str
-    owner_index: int
+    owner_number: int
 
 
 def parameter_specs(graph: Graph, inputs: Mapping[str, Shape] | None = None) -> dict[str, list[ParameterSpec]]:
@@ -79,7 +80,7 @@ def add_up(graph: Graph, gradients: dict[str, tuple[Array, ...]]) -> dict[str, t
     return gradients
 
 
-def _check_shared(graph: Graph, specs: Mapping[str, list[ParameterSpec]]) -> None:
+def _check_shared(graph: Graph, specs: Specs) -> None:
     for layer, index, owner, owner_index in shared_parameters(graph):
         node = graph.nodes[graph.node(layer)]
         if index >= len(specs.get(layer, ())) or owner_index >= len(specs.get(owner, ())):

@@ -21,7 +21,7 @@ class Trace:
     def __init__(self, graph: Graph, parameters: Mapping[str, tuple[Array, ...]], shapes: list[Shape | None]):
         self.graph = graph
         self.parameters = parameters
-        self._shapes = shapes
+        self.shapes = shapes
         self.values: dict[int, Array] = {}
         self.saved: dict[int, Any] = {}
 
@@ -45,7 +45,7 @@ class Trace:
 
     def shape(self, blob: str) -> Shape:
         """The shape of a blob's last version, kept or not."""
-        shape = self._shapes[self.graph.final(blob)]
+        shape = self.shapes[self.graph.final(blob)]
         if shape is None:
             raise BadInput(f"blob {blob!r}: found no shape, since this forward pass did not reach it")
         return shape
@@ -59,8 +59,8 @@ class Trace:
             parameters=self.parameters.get(node.layer.name, ()),
             bottoms=[self.values.get(value) for value in node.bottoms],
             tops=[self.values.get(value) for value in node.tops],
-            bottom_shapes=[self._shapes[value] or () for value in node.bottoms],
-            top_shapes=[self._shapes[value] or () for value in node.tops],
+            bottom_shapes=[self.shapes[value] or () for value in node.bottoms],
+            top_shapes=[self.shapes[value] or () for value in node.tops],
             saved=self.saved.get(number),
             final_tops=[self.values.get(value) for value in finals],
         )

@@ -21,25 +21,25 @@ class Walk:
 
     def __init__(self, graph: Graph):
         self._graph = graph
-        self._signals: dict[int, Array] = {}
+        self.signals: dict[int, Array] = {}
         self.params: dict[str, tuple[Array, ...]] = {}
 
     def __getitem__(self, blob: str) -> Array:
         return self.version(blob)
 
     def __contains__(self, blob: object) -> bool:
-        return blob in self._graph.versions and self._graph.final(str(blob)) in self._signals
+        return blob in self._graph.versions and self._graph.final(str(blob)) in self.signals
 
     def version(self, blob: str, before: str | None = None) -> Array:
         """The signal at a blob as the layer ``before`` read it; at its last version by default. Raises ``BadInput``."""
         value = self._graph.version(blob, before)
-        if value not in self._signals:
+        if value not in self.signals:
             raise BadInput(f"blob {blob!r}: found no signal in this walk, expected one of {self.blobs}")
-        return self._signals[value]
+        return self.signals[value]
 
     def drop_target_axis(self) -> None:
         """Give every signal its blob's own shape, where there is one target."""
-        self._signals = {value: signal[0] for value, signal in self._signals.items()}
+        self.signals = {value: signal[0] for value, signal in self.signals.items()}
 
     @property
     def blobs(self) -> list[str]:
@@ -62,7 +62,7 @@ def walk_back(
     for number in reversed(route):
         node = graph.nodes[number]
         arriving = [pending.pop(value, None) for value in node.tops]
-        walk._signals.update({v: s for v, s in zip(node.tops, arriving, strict=True) if v in wanted and s is not None})
+        walk.signals.update({v: s for v, s in zip(node.tops, arriving, strict=True) if v in wanted and s is not None})
         if all(signal is None for signal in arriving):
             continue
         step = trace.step(number)
@@ -78,7 +78,7 @@ def walk_back(
         for value, signal in zip(node.bottoms, rule.at(node.layer)(step, signals), strict=True):
             if signal is not None and value in useful:
                 pending[value] = pending[value] + signal if value in pending else signal
-    walk._signals.update({value: signal for value, signal in pending.items() if value in wanted})
+    walk.signals.update({value: signal for value, signal in pending.items() if value in wanted})
     if parameters:  # what no signal reached has no influence: its derivative is zero
         walk.params = {
             layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)

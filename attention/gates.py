@@ -1,0 +1,252 @@
+"""Nets with a feedback layer over their ReLUs, and passes through them for N images and K targets at once.
+
+A gate blob holds one number per neuron, image and target: (K, N, C, H, W). Two readings of "the network under these gates":
+
+    recomputed    a new forward pass: ReLU masks and pooling switches follow the gated activations
+    frozen        the linear approximation of the first pass (TPAMI 2018, §3.3): masks, switches and normalisers stay as the
+                  first pass, with all gates open, left them
+
+In both, nothing below the lowest gates is computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..errors import BadInput
+from ..executor.forward import Keep, run_forward
+from ..executor.net import Net
+from ..executor.graph import Graph, Node
+from ..executor.rules import GRADIENT, Rule
+from ..executor.trace import Trace
+from ..executor.walk import walk_back
+from ..layers.arrays import Array, Shape, array_module
+from .places import image_blob
+from .targets import prior
+
+Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
+
+WHERE: dict[str, Callable[[Graph, Node], bool]] = {
+    "all": lambda graph, node: True,
+    "conv": lambda graph, node: not fed_by_inner_product(graph, node),
+}
+
+
+def fed_by_inner_product(graph: Graph, node: Node) -> bool:
+    """Whether a ReLU's input comes from a fully connected layer (through normalisations and dropout, if any)."""
+    maker = graph.nodes[graph.makers[node.bottoms[0]]]
+    while maker.layer.type in ("BatchNorm", "Scale", "Bias", "Dropout", "LRN"):
+        maker = graph.nodes[graph.makers[maker.bottoms[0]]]
+    return maker.layer.type == "InnerProduct"
+
+
+def insert_feedback(net: Net, where: str | Sequence[str] = "all") -> Net:
+    """The net with a ``Feedback`` layer, and an input blob ``<relu>_gates``, over its ReLUs; the weights are shared.
+
+    ``where``: ``all``; ``conv``, that is all but those fed by fully connected layers (Look and Think Twice, §3.4); or names
+    of ReLU layers. A Feedback layer that the prototxt has already gets its gates and is not doubled.
+    """
+    chosen = _chosen(net.graph, where)
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    del message.layer[:]
+    for layer in net.message.layer:
+        if layer.type == "Feedback" and len(layer.bottom) == 1:
+            relu = layer.name.removesuffix("_feedback")
+            _add_gates(message, relu)
+            message.layer.add().CopyFrom(layer)
+            message.layer[-1].bottom.append(f"{relu}_gates")
+            continue
+        message.layer.add().CopyFrom(layer)
+        if layer.name in chosen:
+            _add_gates(message, layer.name)
+            top = layer.top[0]
+            message.layer.add(
+                name=f"{layer.name}_feedback", type="Feedback", bottom=[top, f"{layer.name}_gates"], top=[top]
+            )
+    return Net(Graph(message, net.graph.source), net.params, message, str(net.dtype), net.device.name)
+
+
+def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
+    relus = {node.layer.name: node for node in graph.nodes if node.layer.type == "ReLU"}
+    gated = {graph.blobs[node.bottoms[0]] for node in graph.nodes if node.layer.type == "Feedback"}
+    if isinstance(where, str):
+        if where not in WHERE:
+            raise BadInput(f"where: found {where!r}, expected one of {list(WHERE)} or names of ReLU layers")
+        names = {name for name, node in relus.items() if WHERE[where](graph, node)}
+    else:
+        names = set(where)
+        unknown = names - set(relus)
+        if unknown:
+            raise BadInput(f"where: found {sorted(unknown)}, expected names of ReLU layers: {sorted(relus)}")
+    return {name for name in names if graph.blobs[relus[name].tops[0]] not in gated}
+
+
+def _add_gates(message: Any, relu: str) -> None:
+    message.layer.add(name=f"{relu}_gates", type="Input", top=[f"{relu}_gates"])
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A net with gates, N images (N, C, H, W) and K targets for each (N, K), and its first pass with all gates open."""
+
+    net: Net
+    image: Array
+    targets: Any
+    score: str
+
+    @classmethod
+    def over(cls, net: Net, image: Array, targets: Any, score: str, where: str | Sequence[str] = "all") -> Gated:
+        return cls(insert_feedback(net, where), image, targets, score)
+
+    # -- where the gates are ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def gates(self) -> dict[str, int]:
+        """Gate blob -> the node of its feedback layer, from the image upwards; only gates that the score depends on."""
+        graph = self.net.graph
+        route = graph.needed_for([graph.final(self.score)])
+        nodes = {number: graph.nodes[number] for number in route if graph.nodes[number].layer.type == "Feedback"}
+        found = {graph.blobs[node.bottoms[1]]: number for number, node in nodes.items() if len(node.bottoms) == 2}
+        if not found:
+            raise BadInput(f"score {self.score!r}: found no ReLU below it, expected one to put a gate on")
+        return found
+
+    def gated(self, gate: str) -> int:
+        """The value y = z ∘ x over which ``gate`` stands."""
+        return self.net.graph.nodes[self.gates[gate]].tops[0]
+
+    @cached_property
+    def _boundary(self) -> list[int]:
+        """The values that no gate can change but that something gated reads: where the upper part begins."""
+        graph = self.net.graph
+        upper, below = set(), []
+        gates = {graph.final(gate) for gate in self.gates}
+        changed = set(gates)
+        for number in graph.needed_for([graph.final(self.score)]):
+            node = graph.nodes[number]
+            if changed.intersection(node.bottoms):
+                upper.add(number)
+                changed.update(node.tops)
+        for number in sorted(upper):
+            below += [value for value in graph.nodes[number].bottoms if value not in changed and value not in below]
+        return below
+
+    # -- passes ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def k(self) -> int:
+        return self.targets.shape[1]
+
+    @cached_property
+    def first(self) -> Trace:
+        """The first pass (N images), all gates open, with all that a walk may read."""
+        graph = self.net.graph
+        xp = array_module(self.image)
+        open_gates = {}
+        shapes = self._gate_shapes()
+        for gate in self.gates:
+            one = xp.ones((), self.net.dtype)
+            open_gates[graph.final(gate)] = xp.broadcast_to(one, shapes[gate])
+        given = {graph.final(image_blob(self.net)): self.image, **open_gates}
+        return run_forward(graph, self.net.params, given, [graph.final(self.score)], Keep.everything(graph))
+
+    def _gate_shapes(self) -> dict[str, Shape]:
+        """What the gates' shapes are for these images: those of the ReLUs below them."""
+        graph = self.net.graph
+        shapes: dict[int, Shape] = {graph.final(image_blob(self.net)): tuple(self.image.shape)}
+        for number in graph.needed_for([graph.final(self.score)]):
+            node = graph.nodes[number]
+            if node.layer.type == "Input":
+                continue
+            data = node.bottoms[:1] if node.layer.type == "Feedback" else node.bottoms
+            for value, shape in zip(node.tops, node.layer.top_shapes([shapes[value] for value in data]), strict=True):
+                shapes[value] = tuple(shape)
+        return {gate: shapes[self.gated(gate)] for gate in self.gates}
+
+    def open(self) -> Gates:
+        """All gates open, for every target."""
+        return {gate: array_module(x).ones((self.k, *x.shape), x.dtype) for gate, x in self.activations().items()}
+
+    def activations(self) -> Gates:
+        """x of the first pass below each gate: (N, C, H, W)."""
+        graph = self.net.graph
+        return {gate: self.first.values[graph.nodes[number].bottoms[0]] for gate, number in self.gates.items()}
+
+    def recomputed(self, gates: Gates) -> Pass:
+        """A new forward pass under ``gates``, of K * N images from the lowest gates on."""
+        graph, xp = self.net.graph, array_module(self.image)
+        given = {graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}
+        for value in self._boundary:
+            x = self.first.values[value]
+            given[value] = xp.broadcast_to(x, (self.k, *x.shape)).reshape(-1, *x.shape[1:])
+        wanted = [graph.final(self.score)]
+        ends = [*self._boundary, *(v for gate in self.gates for v in (graph.final(gate), self.gated(gate)))]
+        keep = Keep.for_walk(graph, wanted, ends, GRADIENT, ())
+        keep.values.update(ends)
+        trace = run_forward(graph, self.net.params, given, wanted, keep)
+        return Pass(self, trace, folded=True)
+
+    def frozen(self, gates: Gates) -> Pass:
+        """The linear approximation of the first pass, under ``gates``."""
+        graph, first = self.net.graph, self.first
+        trace = Trace(graph, first.parameters, first.shapes)
+        trace.saved = first.saved
+        trace.values = {**first.values, **{graph.final(gate): z for gate, z in gates.items()}}
+        return Pass(self, trace, folded=False)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A net under some gates, ready for walks. ``folded``: its K * N images have one signal each, (1, K * N, ...); otherwise
+    N images have K signals each, (K, N, ...). Both look the same from outside."""
+
+    of: Gated
+    trace: Trace
+    folded: bool
+
+    def scores(self) -> Array:
+        """All class scores: (K, N, C, ...). Only a recomputed pass has its own."""
+        scores = self.trace.values[self.of.net.graph.final(self.of.score)]
+        return scores.reshape(self.of.k, -1, *scores.shape[1:]) if self.folded else scores[None]
+
+    def prior(self) -> Array:
+        """The top-down signal of the targets, (K, N, C, ...)."""
+        targets = self.of.targets
+        if not self.folded:
+            return prior(self.trace.values[self.of.net.graph.final(self.of.score)], targets)
+        scores = self.scores()
+        parts = [prior(scores[k], targets[:, k : k + 1]) for k in range(self.of.k)]
+        return array_module(scores).concatenate(parts)
+
+    def walk(self, ends: Sequence[int], rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None) -> dict[int, Array]:
+        """Signals (K, N, ...) at the values ``ends``, from the targets' scores or from ``starts``."""
+        graph = self.of.net.graph
+        signals = self._fold(starts if starts is not None else {graph.final(self.of.score): self.prior()})
+        found = walk_back(graph, self.trace, signals, rule, ends, parameters=False).signals
+        return self._unfold({value: found[value] for value in ends if value in found})
+
+    def to_image(self, rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None, at: str | None = None) -> Array:
+        """The signal at the image, or at the blob ``at``: (K, N, C, H, W). Below the gates the first pass goes on."""
+        graph, of = self.of.net.graph, self.of
+        end = graph.final(at or image_blob(of.net))
+        if not self.folded:
+            return self.walk([end], rule, starts)[end]
+        if end in self.trace.values and end not in of._boundary:
+            return self.walk([end], rule, starts)[end]
+        upper = self.walk(of._boundary, rule, starts)
+        return Pass(of, of.first, folded=False).walk([end], rule, upper)[end]
+
+    def _fold(self, signals: Mapping[int, Array]) -> dict[int, Array]:
+        if not self.folded:
+            return dict(signals)
+        return {value: signal.reshape(1, -1, *signal.shape[2:]) for value, signal in signals.items()}
+
+    def _unfold(self, signals: dict[int, Array]) -> dict[int, Array]:
+        if not self.folded:
+            return signals
+        k = self.of.k
+        return {value: signal.reshape(k, -1, *signal.shape[2:]) for value, signal in signals.items()}
