@@ -162,65 +162,63 @@ def pooling(p: Place) -> str | list[str]:
     """Windows are laid by explicit padding: Caffe's in front, and behind it whatever the last window lacks."""
     options, windows = p.message.pooling_param, p.layer.windows(p.shape)
     if options.pool == options.MAX:
-        return _max_pooling(p, windows)
+        return _maxima(p, windows)
+    means = _means(p, p.x, windows)
     if options.pool == options.AVE:
-        return p.op("Mul", _window_means(p, p.x, windows), _kernel_over_divisor(windows, p.dtype))
-    means, squares = _window_means(p, p.x, windows), _window_means(p, p.op("Mul", p.x, p.x), windows)
-    positive = p.op("Greater", means, 0.0)
+        ratio = _kernel_over_divisor(windows)
+        return means if (ratio == 1).all() else p.op("Mul", means, ratio.astype(p.dtype))
+    squares, positive = _means(p, p.op("Mul", p.x, p.x), windows), p.op("Greater", means, 0.0)
     return p.op("Where", positive, p.op("Div", squares, p.op("Where", positive, means, 1.0)), 0.0)
 
 
-def _max_pooling(p: Place, windows: Any) -> str | list[str]:
-    lowest = float(np.finfo(p.dtype).min)
-    x, pads = _padded(p, p.x, windows, lowest)
-    geometry = {"kernel_shape": windows.kernel, "strides": windows.stride, "pads": pads}
+def _maxima(p: Place, windows: Any) -> str | list[str]:
+    """MaxPool pads by less than its kernel. Where Caffe's windows lie on nothing but padding (a stride greater than the
+    kernel), they find -FLT_MAX in a node of their own."""
+    behind, lowest = _behind(windows), float(np.finfo(p.dtype).min)
+    own = any(b >= k for b, k in zip(behind, windows.kernel, strict=True))
+    x = p.op("Pad", p.x, [0, 0, 0, 0, 0, 0, *behind], lowest) if own else p.x
+    geometry = {
+        "kernel_shape": windows.kernel,
+        "strides": windows.stride,
+        "pads": [*windows.pad, *([0, 0] if own else behind)],
+    }
     if len(p.top_shapes) == 1:
         return p.op("MaxPool", x, **geometry)
     maxima, indices = p.ops("MaxPool", x, outputs=2, **geometry)
-    height, width = (n + behind for n, behind in zip(windows.size, _explicit(windows, pads), strict=True))
-    place = p.op("Mod", indices, p.constant([height * width]))  # ONNX counts through the whole blob, Caffe per plane
+    height, width = windows.size
+    if own:
+        height, width = height + behind[0], width + behind[1]
+    place = p.op("Mod", indices, [height * width])  # ONNX counts through the whole blob, Caffe through one plane
     if width != windows.size[1]:
         row, column = p.op("Div", place, [width]), p.op("Mod", place, [width])
         place = p.op("Add", p.op("Mul", row, [windows.size[1]]), column)
-    found = p.op("Greater", maxima, lowest)
-    return [maxima, p.op("Where", found, p.cast(place), -1.0)]
+    return [maxima, p.op("Where", p.op("Greater", maxima, lowest), p.cast(place), -1.0)]
 
 
-def _window_means(p: Place, x: str, windows: Any) -> str:
-    """Each window's sum by the kernel's size, whatever part of it lies on the padding."""
-    x, pads = _padded(p, x, windows, 0.0)
-    return p.op("AveragePool", x, kernel_shape=windows.kernel, strides=windows.stride, pads=pads, count_include_pad=1)
-
-
-def _padded(p: Place, x: str, windows: Any, value: float) -> tuple[str, list[int]]:
-    """The blob, and the padding that the pooling operator is to add. What is more than the operator takes (a window
-    that lies on nothing but padding: the stride is greater than the kernel) becomes a node of its own."""
+def _means(p: Place, x: str, windows: Any) -> str:
+    """Each window's sum by the kernel's size. Padding is a node of its own: how to count it is told differently by
+    different versions of ONNX and onnxruntime."""
     behind = _behind(windows)
-    if all(b < k for b, k in zip(behind, windows.kernel, strict=True)):
-        return x, [*windows.pad, *behind]
-    return p.op("Pad", x, [0, 0, 0, 0, 0, 0, *behind], value), [*windows.pad, 0, 0]
+    if any((*windows.pad, *behind)):
+        x = p.op("Pad", x, [0, 0, *windows.pad, 0, 0, *behind], 0.0)
+    return p.op("AveragePool", x, kernel_shape=windows.kernel, strides=windows.stride)
 
 
 def _behind(windows: Any) -> list[int]:
+    """What the last window lacks, per axis."""
     axes = zip(windows.size, windows.kernel, windows.stride, windows.pad, windows.positions, strict=True)
     return [max(0, (out - 1) * s + k - pad - n) for n, k, s, pad, out in axes]
 
 
-def _explicit(windows: Any, pads: list[int]) -> list[int]:
-    """By how much a node of its own enlarged the plane."""
-    return [b - done for b, done in zip(_behind(windows), pads[2:], strict=True)]
-
-
-def _kernel_over_divisor(windows: Any, dtype: np.dtype) -> np.ndarray:
+def _kernel_over_divisor(windows: Any) -> np.ndarray:
     """Caffe divides by the window cut off at size + pad, ONNX by the kernel: the ratio, (pooled H, pooled W)."""
     spans = []
-    for n, k, s, pad, out in zip(
-        windows.size, windows.kernel, windows.stride, windows.pad, windows.positions, strict=True
-    ):
+    axes = zip(windows.size, windows.kernel, windows.stride, windows.pad, windows.positions, strict=True)
+    for n, k, s, pad, out in axes:
         start = np.arange(out) * s - pad
         spans.append(np.minimum(start + k, n + pad) - start)
     with np.errstate(divide="ignore"):
-        return (math.prod(windows.kernel) / np.outer(*spans)).astype(dtype)
+        return math.prod(windows.kernel) / np.outer(*spans)
 
 
 # -- one number in, one number out ----------------------------------------------------------------------------------
