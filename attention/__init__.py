@@ -3,6 +3,6 @@
 ``attend`` runs any of them by name; ``methods.py`` lists them. Entering this room registers the papers' rules.
 """
 
-from . import excitation, guided
+from . import methods
 
-__all__ = ["excitation", "guided"]
+__all__ = ["methods"]

@@ -12,7 +12,8 @@ from ..errors import BadInput
 from ..executor.net import Net
 from ..layers.arrays import Array
 from .maps import resize
-from .methods import Question, find_method
+from .method import Question
+from .methods import find_method
 from .places import image_blob
 from .targets import class_targets, score_blob, target_scores
 
@@ -20,13 +21,16 @@ from .targets import class_targets, score_blob, target_scores
 @dataclass(frozen=True)
 class Attention:
     """Maps ``map`` (N, K, H, W) at the blob ``at``, class indices ``targets`` (N, K), their ``scores`` (N, K), and
-    ``meta``: plain data that says how the maps were made."""
+    ``meta``: plain data that says how the maps were made. Feedback methods add the final ``gates`` (ReLU layer ->
+    (N, K, C, H, W)) and the ``curve`` of all class scores, pass by pass: (passes, N, K, classes)."""
 
     map: Array
     at: str
     targets: np.ndarray
     scores: np.ndarray
     meta: dict[str, Any] = field(default_factory=dict)
+    gates: dict[str, Array] = field(default_factory=dict)
+    curve: Array | None = None
 
     def resized(self, height: int, width: int, how: str = "bicubic") -> Array:
         """The maps at the image's size: (N, K, height, width)."""
@@ -74,7 +78,9 @@ def attend(
         "dtype": str(net.dtype),
         "device": net.device.name,
     }
-    return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta)
+    gates = {relu: z.swapaxes(0, 1) for relu, z in answer.gates.items()}
+    curve = None if answer.curve is None else answer.curve.swapaxes(1, 2)
+    return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta, gates, curve)
 
 
 def _number_of_classes(net: Net, score: str, image: Array) -> int:

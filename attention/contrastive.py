@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import BadInput
-from ..executor.net import Net
 from ..executor.rules import Rule, reads
 from ..layers.arrays import Array
 from ..layers.layer import Step
-from .excitation import EXCITATION, linear, winners
-
-LINEAR = ("Convolution", "Deconvolution", "InnerProduct")
+from .excitation import EXCITATION, PAPER, linear, winners
+from .method import Answer, Method, Question, by_walk, reduce_option
+from .places import LINEAR, classifier_below, excitation_blob
 
 
 def contrastive_rule(classifier: str) -> Rule:
@@ -33,15 +32,23 @@ def contrastive_rule(classifier: str) -> Rule:
     return replace(EXCITATION, name=f"excitation contrasted at {classifier}", table=table)
 
 
-def classifier_below(net: Net, score: str) -> str:
-    """The name of the layer with weights that makes the class scores: the first one down from the blob ``score``."""
-    value = net.graph.final(score)
-    while True:
-        node = net.graph.nodes[net.graph.makers[value]]
-        if node.layer.type in LINEAR:
-            return node.layer.name
-        if not node.bottoms:
-            raise BadInput(
-                f"score {score!r}: found no layer with weights below it, expected a classifier to contrast at"
-            )
-        value = node.bottoms[0]
+def run(question: Question) -> Answer:
+    graph = question.net.graph
+    classifier = classifier_below(question.net, question.score)
+    at = question.at or excitation_blob(question)
+    below = graph.needed_for(graph.nodes[graph.node(classifier)].bottoms)
+    if graph.final(at) not in {value for number in below for value in graph.nodes[number].tops}:
+        raise BadInput(
+            f"at: found {at!r}, expected a blob below the classifier {classifier!r}, where the contrast is made"
+        )
+    return by_walk(question, contrastive_rule(classifier), at)
+
+
+METHOD = Method(
+    name="c-mwp",
+    title="Contrastive excitation backprop",
+    paper=PAPER,
+    equation="§3.3: the class's mass minus its dual's at the classifier's input, then eq. 5",
+    run=run,
+    options=reduce_option("positive_sum"),
+)

@@ -18,6 +18,8 @@ from typing import Any
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, array_module
 from ..layers.layer import Step
+from .method import Answer, Method, Question, by_walk, reduce_option
+from .places import excitation_blob
 
 
 def _averages(layer: Any) -> bool:
@@ -95,4 +97,20 @@ EXCITATION = register_rule(
             "Scale": copy,
         },
     )
+)
+
+
+def run(question: Question) -> Answer:
+    return by_walk(question, EXCITATION, question.at or excitation_blob(question))
+
+
+PAPER = "Zhang et al., Top-down Neural Attention by Excitation Backprop, 2016"
+
+METHOD = Method(
+    name="mwp",
+    title="Excitation backprop: marginal winning probability",
+    paper=PAPER,
+    equation="eq. 5: P_i = a_i sum_j w+_ij P_j / sum_i w+_ij a_i",
+    run=run,
+    options=reduce_option("sum"),
 )

@@ -18,8 +18,8 @@ from typing import Any
 
 from ..errors import BadInput
 from ..executor.forward import Keep, run_forward
-from ..executor.net import Net
 from ..executor.graph import Graph, Node
+from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
@@ -222,14 +222,18 @@ class Pass:
         parts = [prior(scores[k], targets[:, k : k + 1]) for k in range(self.of.k)]
         return array_module(scores).concatenate(parts)
 
-    def walk(self, ends: Sequence[int], rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None) -> dict[int, Array]:
+    def walk(
+        self, ends: Sequence[int], rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None
+    ) -> dict[int, Array]:
         """Signals (K, N, ...) at the values ``ends``, from the targets' scores or from ``starts``."""
         graph = self.of.net.graph
         signals = self._fold(starts if starts is not None else {graph.final(self.of.score): self.prior()})
         found = walk_back(graph, self.trace, signals, rule, ends, parameters=False).signals
         return self._unfold({value: found[value] for value in ends if value in found})
 
-    def to_image(self, rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None, at: str | None = None) -> Array:
+    def to_image(
+        self, rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None, at: str | None = None
+    ) -> Array:
         """The signal at the image, or at the blob ``at``: (K, N, C, H, W). Below the gates the first pass goes on."""
         graph, of = self.of.net.graph, self.of
         end = graph.final(at or image_blob(of.net))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, array_module
 from ..layers.layer import Step
+from .method import Answer, Method, Question, by_walk, reduce_option
+from .places import image_blob
 
 
 @reads("bottoms", "tops")
@@ -20,3 +22,17 @@ def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
 
 
 GUIDED = register_rule(Rule("guided", {"ReLU": relu}))
+
+
+def run(question: Question) -> Answer:
+    return by_walk(question, GUIDED, question.at or image_blob(question.net))
+
+
+METHOD = Method(
+    name="guided",
+    title="Guided backprop",
+    paper="Springenberg et al., Striving for Simplicity, 2014, §3.4; 'Deconv' in the tables of Zhang et al., 2016",
+    equation="P_i = [x_i > 0] max(P_j, 0) at every ReLU",
+    run=run,
+    options=reduce_option("max_abs"),
+)

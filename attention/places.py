@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import BadInput
 from ..executor.net import Net
 from ..layers.arrays import Shape
+
+if TYPE_CHECKING:
+    from .method import Question
 
 # The excitation backprop authors' own choices: the map's blob, for nets that have these two blobs.
 AUTHORS_CHOICE = (
@@ -15,6 +18,7 @@ AUTHORS_CHOICE = (
     ("res4a", "res5c"),  # ResNet-50
     ("conv5", "fc6"),  # CNN-S, AlexNet, CaffeNet
 )
+LINEAR = ("Convolution", "Deconvolution", "InnerProduct")  # layer types with weights
 COARSEST = 16  # elsewhere, like theirs: the last pooling top whose pixels are at most this many image pixels wide
 
 
@@ -23,20 +27,35 @@ def image_blob(net: Net) -> str:
     return net.inputs[0]
 
 
-def excitation_blob(net: Net, shapes: Mapping[str, Shape | None], below: str) -> str:
+def excitation_blob(question: Question) -> str:
     """The blob at which excitation maps are read by default: the authors' choice for their nets; for others the last
-    pooling top (or where none will do, the last blob) under ``below`` that still resolves the image."""
+    pooling top (or where none will do, the last blob) below the classifier that still resolves the image."""
+    net = question.net
     for blob, witness in AUTHORS_CHOICE:
         if blob in net.graph.versions and witness in net.graph.versions:
             return blob
-    image = shapes[image_blob(net)]
-    if image is None or len(image) != 4:
-        raise BadInput(f"at: found no image among the inputs {net.inputs}, expected a blob to be named")
-    nodes = [net.graph.nodes[number] for number in net.graph.needed_for([net.graph.final(below)])]
+    image = tuple(question.image.shape)
+    shapes = net.shapes(**{image_blob(net): image})
+    classifier = net.graph.nodes[net.graph.node(classifier_below(net, question.score))]
+    nodes = [net.graph.nodes[number] for number in net.graph.needed_for(classifier.bottoms[:1])]
     made = [(net.graph.blobs[value], node.layer.type) for node in nodes for value in node.tops]
     fine = [(name, maker) for name, maker in made if _stride(image, shapes[name]) <= COARSEST]
     pooled = [name for name, maker in fine if maker == "Pooling"]
     return pooled[-1] if pooled else fine[-1][0]
+
+
+def classifier_below(net: Net, score: str) -> str:
+    """The name of the layer with weights that makes the class scores: the first one down from the blob ``score``."""
+    value = net.graph.final(score)
+    while True:
+        node = net.graph.nodes[net.graph.makers[value]]
+        if node.layer.type in LINEAR:
+            return node.layer.name
+        if not node.bottoms:
+            raise BadInput(
+                f"score {score!r}: found no layer with weights below it, expected a classifier to contrast at"
+            )
+        value = node.bottoms[0]
 
 
 def _stride(image: Shape, blob: Shape | None) -> float:

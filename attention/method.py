@@ -1,0 +1,116 @@
+"""What a method is: a name, a source, named options, and a function from a question to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput, nearest
+from ..executor.net import Net
+from ..executor.rules import Rule
+from ..layers.arrays import Array
+from .maps import REDUCTIONS, over_channels
+from .places import image_blob
+from .targets import prior
+
+
+@dataclass(frozen=True)
+class Option:
+    """One named choice of a method; the default is the authors' value."""
+
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a method is asked: the net, the images (N, C, H, W), the class indices (N, K), where scores and map lie."""
+
+    net: Net
+    image: Array
+    targets: np.ndarray
+    score: str
+    at: str | None
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Maps (K, N, H, W) at the blob ``at``, and the scores' blob (N, C, ...) of the first forward pass.
+
+    Feedback methods add the final ``gates`` (ReLU layer -> (K, N, C, H, W)) and the ``curve`` of all class scores, one
+    entry per pass: (passes, K, N, C).
+    """
+
+    maps: Array
+    at: str
+    scores: Array
+    gates: Mapping[str, Array] = field(default_factory=dict)
+    curve: Array | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """An attention method, as ``METHODS`` lists it."""
+
+    name: str
+    title: str
+    paper: str
+    equation: str
+    run: Callable[[Question], Answer]
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """Where it is written, from the package's root."""
+        return self.run.__module__.removeprefix("thinktwice.").replace(".", "/") + ".py"
+
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options with their defaults. Raises ``BadInput`` for unknown names and values."""
+        for name, value in options.items():
+            if name not in self.options:
+                known = sorted(self.options)
+                raise BadInput(
+                    f"method {self.name!r}: found option {name!r}, expected one of {known}{nearest(name, known)}"
+                )
+            choices = self.options[name].choices
+            if choices and value not in choices:
+                raise BadInput(f"method {self.name!r}: option {name}: found {value!r}, expected one of {list(choices)}")
+        return {name: options.get(name, option.default) for name, option in self.options.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """This method as plain data, for ``methods --json``."""
+        options = {
+            name: {"default": option.default, "help": option.help, "choices": list(option.choices)}
+            for name, option in self.options.items()
+        }
+        return {
+            "name": self.name,
+            "title": self.title,
+            "paper": self.paper,
+            "equation": self.equation,
+            "file": self.file,
+            "options": options,
+        }
+
+
+def by_walk(question: Question, rule: Rule, at: str) -> Answer:
+    """One forward pass, one walk from the target's score down to ``at``, channels reduced as the options say."""
+    net, score = question.net, question.score
+    trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rule, to=[at])
+    walk = net.backward(trace, {score: prior(trace[score], question.targets)}, rule=rule, to=[at])
+    signal = walk[at]
+    if signal.ndim != 5:
+        raise BadInput(
+            f"at: found blob {at!r} of shape {tuple(signal.shape[1:])}, expected one with 4 axes (N, C, H, W)"
+        )
+    return Answer(over_channels(signal, question.options["reduce"]), at, trace[score])
+
+
+def reduce_option(default: str) -> dict[str, Option]:
+    """The option by which maps are made of signals."""
+    return {"reduce": Option(default, "how a pixel's channels become one number", tuple(REDUCTIONS))}
