@@ -33,7 +33,9 @@ def add_files(parser: ArgumentParser) -> None:
 def add_model(parser: ArgumentParser) -> None:
     """A model by name, or as two files."""
     add_files(parser)
-    parser.add_argument("--model", metavar="NAME", help="a model of the catalogue, in the place of --prototxt and --weights")
+    parser.add_argument(
+        "--model", metavar="NAME", help="a model of the catalogue, in the place of --prototxt and --weights"
+    )
 
 
 def add_preprocessing(parser: ArgumentParser) -> None:
@@ -42,7 +44,9 @@ def add_preprocessing(parser: ArgumentParser) -> None:
         "as the catalogue or the definition's transform_param says; where neither does: BGR minus 104,117,123 for nets "
         "with 3 input channels, grey minus 0 for nets with 1, the whole picture resized to the input (bilinear)",
     )
-    group.add_argument("--mean", metavar="M", help="B,G,R (in the net's channel order), one number, or .binaryproto/.npy")
+    group.add_argument(
+        "--mean", metavar="M", help="B,G,R (in the net's channel order), one number, or .binaryproto/.npy"
+    )
     group.add_argument("--channel-order", metavar="ORDER", help="BGR or RGB")
     group.add_argument("--scale", type=finite, metavar="S", help="factor after the mean is subtracted")
     group.add_argument(

@@ -30,7 +30,10 @@ def read_arrays(path: str) -> np.ndarray | dict[str, np.ndarray]:
 
 def write_npz(path: str, arrays: Mapping[str, np.ndarray]) -> None:
     """Named arrays as a .npz file; any name will do (``np.savez`` takes no array called "file")."""
-    with files.replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as npz:
+    with (
+        files.replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as npz,
+    ):
         for name, array in arrays.items():
             with npz.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)

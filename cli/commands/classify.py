@@ -31,7 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     arguments.add_model(parser)
     parser.add_argument("--labels", metavar="FILE", help="one class per line: 'n01440764 tench, Tinca tinca', or names")
     parser.add_argument("--top", type=arguments.positive, default=5, metavar="K", help="how many classes (default 5)")
-    parser.add_argument("--batch-size", type=arguments.positive, default=8, metavar="N", help="images at once (default 8)")
+    parser.add_argument(
+        "--batch-size", type=arguments.positive, default=8, metavar="N", help="images at once (default 8)"
+    )
     parser.add_argument("--limit", type=arguments.positive, metavar="N", help="only the first N images")
     arguments.add_preprocessing(parser)
     arguments.add_device(parser)

@@ -18,7 +18,9 @@ from .forward import inputs_for
 def add_arguments(parser: ArgumentParser) -> None:
     arguments.add_files(parser)
     parser.add_argument("--input", metavar="X", help=".npy or .npz (default: random numbers)")
-    parser.add_argument("--tolerance", type=arguments.tolerance, default=1e-4, help="greatest relative error (default 1e-4)")
+    parser.add_argument(
+        "--tolerance", type=arguments.tolerance, default=1e-4, help="greatest relative error (default 1e-4)"
+    )
     parser.add_argument("--seed", type=arguments.seed, default=0, help="for random weights and inputs (default 0)")
     arguments.add_device(parser)
     arguments.add_output(parser)

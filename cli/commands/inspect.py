@@ -34,7 +34,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--stage", action="append", default=[], help="a stage of the net's state (repeatable)")
     parser.add_argument("--level", type=int, default=0, help="the level of the net's state (default 0)")
     parser.add_argument(
-        "--shape", action="append", type=arguments.shape, default=[], metavar="NAME=N,C,H,W", help="the shape of an input"
+        "--shape",
+        action="append",
+        type=arguments.shape,
+        default=[],
+        metavar="NAME=N,C,H,W",
+        help="the shape of an input",
     )
     parser.add_argument(
         "--partial", action="store_true", help="the weights may hold layers that the net lacks (training classifiers)"

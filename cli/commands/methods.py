@@ -19,11 +19,12 @@ def run(args: Namespace) -> int:
     if output.json:
         output.data(methods)
         return 0
-    rows = [(m["name"], m["title"], m["paper"], ", ".join(_option(*item) for item in m["options"].items())) for m in methods]
+    rows = [
+        (m["name"], m["title"], m["paper"], ", ".join(_option(*item) for item in m["options"].items())) for m in methods
+    ]
     output.table(("method", "what it is", "paper", "options"), rows)
     return 0
 
 
 def _option(name: str, option: dict) -> str:
-    choices = f" ({'|'.join(map(str, option['choices']))})" if option["choices"] else ""
-    return f"{name}={option['default']}{choices}"
+    return f"{name}={option['default']}"

@@ -1,0 +1,141 @@
+"""The picture of a map: colours over the image, one panel for each target, the plain image first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .colours import coloured, heat, signed
+
+HEIGHT = 360  # of a panel, pixels
+WIDEST = 720
+MARGIN, TITLE, BAR, TICKS = 14, 46, 12, 66
+INK, FAINT, PAPER = (25, 25, 28), (110, 110, 118), (255, 255, 255)
+FINE = 4  # marks are drawn this many times larger, then averaged down
+CLIPPED = 99.8  # per cent of the pixels keep their colours apart; the few beyond, spikes of gradients, share the last
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A map (H, W) at the image's size, and two lines to stand above it."""
+
+    map: np.ndarray
+    title: str
+    subtitle: str = ""
+
+
+def sheet(image: np.ndarray, panels: Sequence[Panel], title: str = "", subtitle: str = "") -> Image.Image:
+    """The image (H, W, 3), uint8, RGB, and each panel's map over it, side by side."""
+    width, height = _panel_size(image)
+    step = width + MARGIN + BAR + TICKS
+    paper = Image.new("RGB", (MARGIN + width + MARGIN + len(panels) * step, TITLE + height + MARGIN), PAPER)
+    plain = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    paper.paste(plain, (MARGIN, TITLE))
+    _write_title(paper, MARGIN, width, title, subtitle)
+    for index, panel in enumerate(panels):
+        left = MARGIN + width + MARGIN + index * step
+        _draw(paper, left, plain, panel)
+    return paper
+
+
+def stack(sheets: Sequence[Image.Image]) -> Image.Image:
+    """Sheets below one another."""
+    paper = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), PAPER)
+    top = 0
+    for one in sheets:
+        paper.paste(one, (0, top))
+        top += one.height
+    return paper
+
+
+def over(image: Image.Image, values: np.ndarray) -> Image.Image:
+    """A map (H, W) in colours over an image of any size; the higher a value, the less of the image shows through."""
+    shown, strength, table = _normalised(values)
+    size = image.size
+    colours = Image.fromarray(coloured(shown, table)).resize(size, Image.Resampling.BILINEAR)
+    opacity = Image.fromarray(np.rint(235 * strength**0.75).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    pale = Image.blend(image.convert("L").convert("RGB"), image, 0.35)
+    return Image.composite(colours, Image.blend(pale, Image.new("RGB", size, PAPER), 0.12), opacity)
+
+
+def _normalised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions in a colour table, strengths (both 0 to 1), and the table."""
+    low, high = limits(values)
+    shown = np.clip((values - low) / ((high - low) or 1), 0, 1)
+    return (shown, abs(2 * shown - 1), signed()) if low < 0 else (shown, shown, heat())
+
+
+def limits(values: np.ndarray) -> tuple[float, float]:
+    """The values at both ends of the colour bar: 0 is one of them, or for signed maps the middle."""
+    if values.min() < 0:
+        greatest = _greatest(abs(values))
+        return -greatest, greatest
+    return 0.0, _greatest(values)
+
+
+def _greatest(values: np.ndarray) -> float:
+    return float(np.percentile(values, CLIPPED)) or float(values.max())
+
+
+def _draw(paper: Image.Image, left: int, plain: Image.Image, panel: Panel) -> None:
+    width, height = plain.size
+    paper.paste(over(plain, panel.map), (left, TITLE))
+    _write_title(paper, left, width, panel.title, panel.subtitle)
+    row, column = np.unravel_index(int(panel.map.argmax()), panel.map.shape)
+    rows, columns = panel.map.shape
+    if panel.map.max() > panel.map.min():
+        _mark(paper, left + (column + 0.5) * width / columns, TITLE + (row + 0.5) * height / rows)
+    _draw_bar(paper, left + width + MARGIN // 2, height, panel.map)
+
+
+def _mark(paper: Image.Image, x: float, y: float) -> None:
+    """A ring around the highest value: white with a dark edge, to be seen on any ground."""
+    reach = 11
+    corner = (round(x) - reach, round(y) - reach)
+    for radius, thickness, ink in ((9, 5, INK), (8, 3, PAPER)):
+        ring = Image.new("L", (2 * reach * FINE,) * 2)
+        outer = [(reach - radius) * FINE, (reach - radius) * FINE, (reach + radius) * FINE, (reach + radius) * FINE]
+        ImageDraw.Draw(ring).ellipse(outer, outline=255, width=thickness * FINE // 2)
+        paper.paste(ink, corner, ring.resize((2 * reach,) * 2, Image.Resampling.BOX))
+
+
+def _draw_bar(paper: Image.Image, left: int, height: int, values: np.ndarray) -> None:
+    low, high = limits(values)
+    table = signed() if low < 0 else heat()
+    ramp = coloured(np.linspace(1, 0, height)[:, None].repeat(BAR, 1), table)
+    paper.paste(Image.fromarray(ramp), (left, TITLE))
+    pen = ImageDraw.Draw(paper)
+    for share in (0, 0.5, 1):
+        y = TITLE + (1 - share) * (height - 1)
+        pen.line((left + BAR, y, left + BAR + 3, y), fill=INK)
+        anchor = {0: "ls", 0.5: "lm", 1: "lt"}[share]
+        beyond = "> " if share == 1 and values.max() > high else ""
+        pen.text((left + BAR + 6, y), f"{beyond}{low + share * (high - low):.2g}", INK, _font(12), anchor)
+
+
+def _write_title(paper: Image.Image, left: int, width: int, title: str, subtitle: str) -> None:
+    pen = ImageDraw.Draw(paper)
+    pen.text((left, 20), _fitting(title, width, _font(16)), INK, _font(16), "ls")
+    pen.text((left, 38), _fitting(subtitle, width, _font(12)), FAINT, _font(12), "ls")
+
+
+def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+    """As much of a text as there is room for."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def _panel_size(image: np.ndarray) -> tuple[int, int]:
+    rows, columns = image.shape[:2]
+    zoom = min(HEIGHT / rows, WIDEST / columns)
+    return max(1, round(columns * zoom)), max(1, round(rows * zoom))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)  # type: ignore[return-value]
