@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line, ``run`` being the command's function. Raises ``BadInput``."""
-    from .. import __version__
+    from thinktwice import __version__
 
     parser = Parser(
         prog="thinktwice",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..attention.places import image_blob
 from ..caffe_models.definition import read_net
 from ..caffe_models.deploy import DATA_LAYERS, deploy_view
 from ..caffe_models.mean import read_mean
@@ -110,8 +111,8 @@ def open_model(args: Namespace, output: Output) -> Model:
 
 def image_shape(net: Net) -> tuple[int, int, int]:
     """The shape (C, H, W) of the image that a net takes. Raises ``BadInput``."""
-    name = net.inputs[0] if net.inputs else ""
-    shape = net.shapes()[name] if name else ()
+    name = image_blob(net)
+    shape = net.shapes()[name]
     if shape is None:
         raise BadInput(f"input {name!r}: found no shape in the definition, expected one: --shape {name}=1,C,H,W")
     if len(shape) != 4 or shape[1] not in (1, 3):

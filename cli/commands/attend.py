@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import PIL
+from thinktwice import __version__
 
-from ... import __version__
 from ...attention.attend import Attention, attend
 from ...attention.maps import KERNELS
-from ...attention.methods import METHODS, Method, find_method
+from ...attention.method import Method
+from ...attention.methods import METHODS, find_method
 from ...attention.targets import score_blob
 from ...caffe_models.files import replacing
 from ...errors import BadInput, nearest
@@ -81,7 +82,7 @@ def run(args: Namespace) -> int:
             Panel(values, label_of(labels, target), f"{args.method} at {result.at}")
             for values, target in zip(resized, targets, strict=True)
         ]
-        _save(sheet(picture, panels, Path(args.image).name, dimensions(picture.shape[1::-1])), args.overlay)
+        save(sheet(picture, panels, Path(args.image).name, dimensions(picture.shape[1::-1])), args.overlay)
     _report(output, args, meta, maps, resized, result, labels)
     return 0
 
@@ -157,7 +158,8 @@ def _provenance(
     }
 
 
-def _save(picture: Any, path: str) -> None:
+def save(picture: Any, path: str | Path) -> None:
+    """A picture as a PNG file, whole or not at all."""
     with replacing(path) as temporary:
         picture.save(temporary, "PNG", optimize=True)
 

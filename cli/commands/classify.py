@@ -49,7 +49,7 @@ def run(args: Namespace) -> int:
     labels = labels_for(args.labels or model.labels, _classes(model.net, answering))
     paths = args.images[: args.limit]
     batches = [paths[start : start + args.batch_size] for start in range(0, len(paths), args.batch_size)]
-    results = []
+    results: list[dict[str, Any]] = []
     for batch in output.progress(batches, "classify"):
         for path, probabilities in _classified(model.net, batch, shape, how, answering):
             best = np.argsort(-probabilities, kind="stable")[: args.top]
