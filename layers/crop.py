@@ -21,20 +21,20 @@ class Crop(Layer):
     gradient_reads = frozenset()
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
-        return [tuple(window.stop - window.start for window in self.window(*bottoms))]
+        return [tuple(window.stop - window.start for window in self.kept(*bottoms))]
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        return [bottoms[0][self.window(*(x.shape for x in bottoms))]], None
+        return [bottoms[0][self.kept(*(x.shape for x in bottoms))]], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal = signals[0]
         whole, reference = (
             array_module(signal).zeros((len(signal), *shape), signal.dtype) for shape in step.bottom_shapes
         )
-        whole[(slice(None), *self.window(*step.bottom_shapes))] = signal
+        whole[(slice(None), *self.kept(*step.bottom_shapes))] = signal
         return [whole, reference]
 
-    def window(self, bottom: Shape, reference: Shape) -> tuple[slice, ...]:
+    def kept(self, bottom: Shape, reference: Shape) -> tuple[slice, ...]:
         """What is kept of each axis of the first bottom."""
         start = self.axis(self.message.crop_param.axis, len(bottom), "crop_param.axis")
         offsets = self._offsets(len(bottom) - start)

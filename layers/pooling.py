@@ -111,7 +111,8 @@ class Pooling(Layer):
     def _pooled(self, size: int, kernel: int, stride: int, pad: int) -> int:
         room = size + 2 * pad - kernel
         out = (-(-room // stride) if self.param.round_mode == self.param.CEIL else room // stride) + 1
-        return out - 1 if pad and (out - 1) * stride >= size + pad else out
+        clips = any(self.pad)  # padding along either axis makes Caffe look at both
+        return out - 1 if clips and (out - 1) * stride >= size + pad else out
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         if len(bottoms[0]) != 4:
