@@ -54,7 +54,7 @@ def attend(
     """
     chosen = find_method(method)
     settings = chosen.checked(options)
-    array = net.device.array(image, net.dtype)
+    array = net.array(image_blob(net), image)
     array = array[None] if array.ndim == 3 else array
     if array.ndim != 4:
         raise BadInput(f"image: found an array of shape {tuple(array.shape)}, expected (N, C, H, W) or (C, H, W)")

@@ -15,7 +15,7 @@ from .method import Answer, Method, Question, by_walk, reduce_option
 from .places import image_blob
 
 
-@reads("bottoms", "tops")
+@reads(of=lambda layer: layer.gradient_reads)
 def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """max(signal, 0) times the ReLU's own derivative."""
     return step.layer.gradient(step, [array_module(signals[0]).maximum(signals[0], 0)])

@@ -37,7 +37,10 @@ def score_blob(net: Net) -> str:
 
 def class_targets(target: int | Sequence[int] | Array, images: int, classes: int) -> np.ndarray:
     """Class indices (N, K): from one index, K indices for all images, or an array (N, K). Raises ``BadInput``."""
-    targets = np.asarray(target)
+    try:
+        targets = np.asarray(target)
+    except ValueError:  # rows of different lengths
+        targets = np.array(())
     if targets.dtype.kind not in "iu" or targets.ndim > 2 or not targets.size:
         raise BadInput(
             f"target: found {target!r}, expected a class index, several, or an integer array (images, targets)"

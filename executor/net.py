@@ -90,9 +90,7 @@ class Net:
         what a walk under it from ``blobs`` down to ``to`` (with ``params``, to all weights) will read. Everything else
         is freed as soon as its last reader is done.
         """
-        given = {
-            self.graph.given(name): self._array(name, array) for name, array in {**(inputs or {}), **named}.items()
-        }
+        given = {self.graph.given(name): self.array(name, array) for name, array in {**(inputs or {}), **named}.items()}
         if blobs is None:
             return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph))
         wanted = [self.graph.final(blob) for blob in blobs]
@@ -128,7 +126,7 @@ class Net:
             )
         if stacked == {0}:
             starts = {value: array[None] for value, array in starts.items()}
-        ends = self._versions(trace.blobs if to is None else to)
+        ends = set(trace.values) if to is None else self._versions(to)
         walk = walk_back(self.graph, trace, starts, find_rule(rule), ends, params)
         if stacked == {0}:
             walk.drop_target_axis()
@@ -141,15 +139,16 @@ class Net:
         """All versions of these blobs."""
         return {value for blob in blobs for value in self.graph.all_versions(blob)}
 
-    def _array(self, blob: str, array: Any) -> Array:
+    def array(self, blob: str, array: Any) -> Array:
+        """What is given for a blob as an array of this net's type, on its device. Raises ``BadInput``."""
         try:
             return self.device.array(array, self.dtype)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, BufferError, RuntimeError) as error:  # the last two: tensors that give no array
             raise BadInput(f"blob {blob!r}: found {type(array).__name__}, expected numbers ({error})") from None
 
     def _signal(self, trace: Trace, blob: str, signal: Any) -> Array:
         """The signal at a blob, of its shape or (K, *shape)."""
-        shape, array = trace.shape(blob), self._array(blob, signal)
+        shape, array = trace.shape(blob), self.array(blob, signal)
         if array.ndim == 0 and shape == (1,):
             return array.reshape(shape)
         if array.shape != shape and array.shape[1:] != shape:
