@@ -87,8 +87,11 @@ def _classes(text: str, labels: Sequence[Label] | None) -> list[int]:
         return [int(wanted)]
     if not wanted:
         return []
-    whole = [label.index for label in labels or () if wanted in (label.wnid, _folded(label.names))]
-    return whole or [label.index for label in labels or () if wanted in map(_folded, label.names.split(","))]
+    return [
+        label.index
+        for label in labels or ()
+        if wanted in (label.wnid, _folded(label.names), *map(_folded, label.names.split(",")))
+    ]
 
 
 def _unknown(piece: str, labels: Sequence[Label] | None) -> BadInput:

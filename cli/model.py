@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from ..caffe_models.mean import read_mean
 from ..caffe_models.phases import for_state
 from ..caffe_models.surgery import with_input_shape
 from ..errors import BadInput
+from ..executor.graph import Graph
 from ..executor.load import build
 from ..executor.net import Net
 from ..repro.images import ILSVRC_MEAN, Preprocessing
+from .inputs import read_inputs
 from .output import Output
 
 Shape = tuple[int, ...]
@@ -42,6 +44,7 @@ class Model:
     weights: Path | None
     labels: Path | None = None
     preprocessing: Preprocessing | None = None  # as the catalogue has it
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)  # as a file gave them
 
 
 def read_view(
@@ -65,9 +68,12 @@ def open_files(
     *,
     dtype: str = "float32",
     seed: int | None = None,
-    shapes: Mapping[str, Shape] | None = None,
+    inputs: str | None = None,
 ) -> Model:
-    """The net of ``--prototxt`` and ``--weights``; ``seed`` draws weights where there are none, ``shapes`` are the inputs'."""
+    """The net of ``--prototxt`` and ``--weights``; ``seed`` draws weights where there are none.
+
+    ``inputs``: a file with arrays for the net's inputs. Where the definition tells no shape, theirs count.
+    """
     if not args.prototxt:
         raise BadInput("model: found no definition, expected --prototxt FILE")
     if not args.weights and seed is None:
@@ -75,6 +81,10 @@ def open_files(
     view = read_view(args.prototxt, args.shape)
     for note in view.notes:
         output.note(note)
+    graph = Graph(view.message, args.prototxt)
+    arrays = read_inputs(graph, inputs) if inputs else {}
+    unknown = [name for name, value in graph.inputs.items() if graph.shapes()[value] is None]
+    _check_known([name for name in unknown if name not in arrays], args.prototxt)
     net = build(
         view.message,
         args.weights,
@@ -82,10 +92,16 @@ def open_files(
         device=args.device,
         dtype=dtype,
         partial=args.partial,
-        shapes=shapes,
+        shapes={name: arrays[name].shape for name in unknown},
         seed=seed,
     )
-    return Model(net, Path(args.prototxt), Path(args.weights) if args.weights else None)
+    return Model(net, Path(args.prototxt), Path(args.weights) if args.weights else None, inputs=arrays)
+
+
+def _check_known(unknown: Sequence[str], source: str) -> None:
+    """Refuse a net with inputs whose shape neither the definition nor a flag tells."""
+    for name in unknown:
+        raise BadInput(f"{source}: input {name!r}: found no shape, expected one: give --shape {name}=N,C,H,W")
 
 
 def open_model(args: Namespace, output: Output) -> Model:

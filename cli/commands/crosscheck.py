@@ -8,11 +8,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from ...executor.crosscheck import crosscheck
-from ...executor.graph import Graph
 from .. import arguments
-from ..model import open_files, read_view
+from ..model import open_files
 from ..output import Output, dimensions
-from .forward import inputs_for
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,16 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     output = Output(args)
-    inputs = None
-    if args.input and args.prototxt:
-        inputs = inputs_for(Graph(read_view(args.prototxt, args.shape).message, args.prototxt), args.input)
-    shapes = {name: array.shape for name, array in inputs.items()} if inputs else None
-    net = open_files(args, output, seed=args.seed, shapes=shapes).net
+    model = open_files(args, output, seed=args.seed, inputs=args.input)
     if not args.weights:
         output.note(f"random weights from seed {args.seed}: none were given")
-    if not inputs:
+    if not args.input:
         output.note(f"random inputs from seed {args.seed}: none were given")
-    report = crosscheck(net, inputs, tolerance=args.tolerance, seed=args.seed)
+    report = crosscheck(model.net, model.inputs or None, tolerance=args.tolerance, seed=args.seed)
     first = report.first_divergence
     if output.json:
         output.data(
