@@ -78,7 +78,7 @@ def attend(
         "dtype": str(net.dtype),
         "device": net.device.name,
     }
-    gates = {relu: z.swapaxes(0, 1) for relu, z in answer.gates.items()}
+    gates = {gate.removesuffix("_gates"): z.swapaxes(0, 1) for gate, z in answer.gates.items()}
     curve = None if answer.curve is None else answer.curve.swapaxes(1, 2)
     return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta, gates, curve)
 

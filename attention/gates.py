@@ -119,6 +119,10 @@ class Gated:
         """The value y = z ∘ x over which ``gate`` stands."""
         return self.net.graph.nodes[self.gates[gate]].tops[0]
 
+    def below(self, gate: str) -> int:
+        """The value x that ``gate`` multiplies."""
+        return self.net.graph.nodes[self.gates[gate]].bottoms[0]
+
     @cached_property
     def _boundary(self) -> list[int]:
         """The values that no gate can change but that something gated reads: where the upper part begins."""
@@ -134,6 +138,11 @@ class Gated:
         for number in sorted(upper):
             below += [value for value in graph.nodes[number].bottoms if value not in changed and value not in below]
         return below
+
+    @property
+    def scores(self) -> Array:
+        """The score blob of the first pass: (N, C, ...)."""
+        return self.first.values[self.net.graph.final(self.score)]
 
     # -- passes ---------------------------------------------------------------------------------------------------------
 
@@ -151,13 +160,13 @@ class Gated:
         for gate in self.gates:
             one = xp.ones((), self.net.dtype)
             open_gates[graph.final(gate)] = xp.broadcast_to(one, shapes[gate])
-        given = {graph.final(image_blob(self.net)): self.image, **open_gates}
+        given = {graph.given(image_blob(self.net)): self.image, **open_gates}
         return run_forward(graph, self.net.params, given, [graph.final(self.score)], Keep.everything(graph))
 
     def _gate_shapes(self) -> dict[str, Shape]:
         """What the gates' shapes are for these images: those of the ReLUs below them."""
         graph = self.net.graph
-        shapes: dict[int, Shape] = {graph.final(image_blob(self.net)): tuple(self.image.shape)}
+        shapes: dict[int, Shape] = {graph.given(image_blob(self.net)): tuple(self.image.shape)}
         for number in graph.needed_for([graph.final(self.score)]):
             node = graph.nodes[number]
             if node.layer.type == "Input":
@@ -187,6 +196,7 @@ class Gated:
         ends = [*self._boundary, *(v for gate in self.gates for v in (graph.final(gate), self.gated(gate)))]
         keep = Keep.for_walk(graph, wanted, ends, GRADIENT, ())
         keep.values.update(ends)
+        keep.values.update(graph.nodes[number].bottoms[0] for number in self.gates.values())
         trace = run_forward(graph, self.net.params, given, wanted, keep)
         return Pass(self, trace, folded=True)
 
@@ -208,10 +218,34 @@ class Pass:
     trace: Trace
     folded: bool
 
+    def contributions(self) -> Gates:
+        """The contribution weights a = dS/dy of all gated neurons, without their own gates: (K, N, C, H, W)."""
+        found = self.walk([self.of.gated(gate) for gate in self.of.gates])
+        return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
+
+    def gate_gradients(self) -> Gates:
+        """dS/dz = x dS/dy of all gates: (K, N, C, H, W)."""
+        final = self.of.net.graph.final
+        found = self.walk([final(gate) for gate in self.of.gates])
+        return {gate: found[final(gate)] for gate in self.of.gates}
+
+    def activations(self) -> Gates:
+        """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""
+        graph, values = self.of.net.graph, self.trace.values
+        below = {gate: values[graph.nodes[number].bottoms[0]] for gate, number in self.of.gates.items()}
+        return {gate: x.reshape(self.of.k if self.folded else 1, -1, *x.shape[1:]) for gate, x in below.items()}
+
     def scores(self) -> Array:
-        """All class scores: (K, N, C, ...). Only a recomputed pass has its own."""
+        """All class scores: (K, N, C, ...). A frozen pass has those of the first pass."""
         scores = self.trace.values[self.of.net.graph.final(self.of.score)]
-        return scores.reshape(self.of.k, -1, *scores.shape[1:]) if self.folded else scores[None]
+        if self.folded:
+            return scores.reshape(self.of.k, -1, *scores.shape[1:])
+        return array_module(scores).broadcast_to(scores, (self.of.k, *scores.shape))
+
+    def class_scores(self) -> Array:
+        """One number per class, (K, N, C): a class's highest score where it has several positions."""
+        scores = self.scores()
+        return scores.reshape(*scores.shape[:3], -1).max(-1)
 
     def prior(self) -> Array:
         """The top-down signal of the targets, (K, N, C, ...)."""
@@ -236,7 +270,7 @@ class Pass:
     ) -> Array:
         """The signal at the image, or at the blob ``at``: (K, N, C, H, W). Below the gates the first pass goes on."""
         graph, of = self.of.net.graph, self.of
-        end = graph.final(at or image_blob(of.net))
+        end = graph.final(at) if at else graph.given(image_blob(of.net))
         if not self.folded:
             return self.walk([end], rule, starts)[end]
         if end in self.trace.values and end not in of._boundary:

@@ -10,6 +10,7 @@ from ..layers.arrays import Array, array_module
 REDUCTIONS: dict[str, Callable[[Array], Array]] = {
     "max_abs": lambda signal: abs(signal).max(-3),
     "sum_abs": lambda signal: abs(signal).sum(-3),
+    "l2": lambda signal: (signal**2).sum(-3) ** 0.5,
     "sum": lambda signal: signal.sum(-3),
     "positive_sum": lambda signal: signal.sum(-3).clip(0, None),
 }
@@ -17,10 +18,17 @@ REDUCTIONS: dict[str, Callable[[Array], Array]] = {
 
 def over_channels(signal: Array, how: str) -> Array:
     """(..., C, H, W) -> (..., H, W). ``max_abs``: Look and Think Twice §3.4; ``sum``: MWP; ``positive_sum``: c-MWP, where
-    channels are summed first and the sum is clamped at 0."""
+    channels are summed first and the sum is clamped at 0; ``sum_abs`` and ``l2``: the energies of Feedback CNN."""
     if how not in REDUCTIONS:
         raise BadInput(f"reduce: found {how!r}, expected one of {sorted(REDUCTIONS)}")
     return REDUCTIONS[how](signal)
+
+
+def normalised(maps: Array, how: str) -> Array:
+    """Maps (..., H, W) of l2 norm 1, or of maximum 1; a map of zeros stays."""
+    axes = (-2, -1)
+    size = (maps**2).sum(axes, keepdims=True) ** 0.5 if how == "l2" else maps.max(axes, keepdims=True)
+    return maps / array_module(maps).where(size == 0, 1, size)
 
 
 def resize(maps: Array, height: int, width: int, how: str = "bicubic") -> Array:

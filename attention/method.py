@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..layers.arrays import Array
 from .maps import REDUCTIONS, over_channels
 from .places import image_blob
 from .targets import prior
+
+Start = Callable[[Array, np.ndarray], Array]  # scores (N, C, ...), targets (N, K) -> the signal at the scores (K, N, C, ...)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Question:
 class Answer:
     """Maps (K, N, H, W) at the blob ``at``, and the scores' blob (N, C, ...) of the first forward pass.
 
-    Feedback methods add the final ``gates`` (ReLU layer -> (K, N, C, H, W)) and the ``curve`` of all class scores, one
+    Feedback methods add the final ``gates`` (gate blob -> (K, N, C, H, W)) and the ``curve`` of all class scores, one
     entry per pass: (passes, K, N, C).
     """
 
@@ -98,19 +100,35 @@ class Method:
         }
 
 
-def by_walk(question: Question, rule: Rule, at: str) -> Answer:
+def by_walk(question: Question, rule: Rule, at: str, start: Start = prior) -> Answer:
     """One forward pass, one walk from the target's score down to ``at``, channels reduced as the options say."""
+    (signal,), scores = walks(question, [rule], at, start)
+    return Answer(over_channels(signal, question.options["reduce"]), at, scores)
+
+
+def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = prior) -> tuple[list[Array], Array]:
+    """One forward pass and a walk under each of ``rules``: the signals (K, N, C, H, W) at ``at``, and the scores' blob.
+
+    ``start`` makes the signal at the scores of these and the targets. The rules must read the same arrays of every layer.
+    """
     net, score = question.net, question.score
-    trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rule, to=[at])
-    walk = net.backward(trace, {score: prior(trace[score], question.targets)}, rule=rule, to=[at])
-    signal = walk[at]
-    if signal.ndim != 5:
+    trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rules[0], to=[at])
+    scores = trace[score]
+    signals = [net.backward(trace, {score: start(scores, question.targets)}, rule=rule, to=[at])[at] for rule in rules]
+    if signals[0].ndim != 5:
         raise BadInput(
-            f"at: found blob {at!r} of shape {tuple(signal.shape[1:])}, expected one with 4 axes (N, C, H, W)"
+            f"at: found blob {at!r} of shape {tuple(signals[0].shape[1:])}, expected one with 4 axes (N, C, H, W)"
         )
-    return Answer(over_channels(signal, question.options["reduce"]), at, trace[score])
+    return signals, scores
 
 
-def reduce_option(default: str) -> dict[str, Option]:
-    """The option by which maps are made of signals."""
-    return {"reduce": Option(default, "how a pixel's channels become one number", tuple(REDUCTIONS))}
+def reduce_option(default: str | None) -> dict[str, Option]:
+    """The option by which maps are made of signals; None: as the mode has it."""
+    choices = tuple(REDUCTIONS) if default else (None, *REDUCTIONS)
+    return {"reduce": Option(default, "how a pixel's channels become one number", choices)}
+
+
+def chosen(options: Mapping[str, Any], modes: Mapping[Any, Mapping[str, Any]], by: str = "mode") -> dict[str, Any]:
+    """The options, with what is None taken from the mode that option ``by`` names."""
+    mode = modes[options[by]]
+    return {**mode, **{name: mode.get(name) if value is None else value for name, value in options.items()}}

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from ..errors import BadInput, nearest
-from . import contrastive, excitation, gradient, guided
+from . import (
+    contrastive,
+    excitation,
+    feedback,
+    feedback_hard,
+    global_perception,
+    gradient,
+    guided,
+    recovery,
+    selected_recovery,
+    selective_pruning,
+    summation,
+)
 from .method import Method
 
 METHODS: dict[str, Method] = {
@@ -13,6 +25,13 @@ METHODS: dict[str, Method] = {
         guided.METHOD,
         excitation.METHOD,
         contrastive.METHOD,
+        feedback.METHOD,
+        feedback_hard.METHOD,
+        global_perception.METHOD,
+        selective_pruning.METHOD,
+        recovery.METHOD,
+        selected_recovery.METHOD,
+        summation.METHOD,
     )
 }
 

@@ -1,0 +1,87 @@
+"""Look and Think Twice: soft gates that climb the target's score (`feedback`).
+
+Cao et al.: Look and Think Twice (2015), eqs. 4-6, and the soft optimisation of its draft. All gates of all layers at once:
+
+    z <- clip(z + alpha (dS/dz - lambda), 0, 1),      dS/dz = x dS/dy
+
+from the gates that the first pass's ReLUs opened; then ``z >= 0.5`` is 1, else 0, and the map is the gradient at the image
+under these gates (§4.2).
+
+The paper gives no lambda and no scale for dS/dz. Taken literally the update is inert: a gate that starts at 1 must lose half
+of itself, alpha = 0.1 at a time, to contributions that are mostly far below 1. With each layer's dS/dz divided by its
+mean absolute value, per image and target (``step=normalised``), lambda has no unit and the method does what the paper shows.
+"""
+
+from __future__ import annotations
+
+from ..layers.arrays import Array, array_module
+from .gates import Gated, Gates
+from .maps import over_channels
+from .method import Answer, Method, Option, Question, reduce_option
+from .places import image_blob
+
+
+def run(question: Question) -> Answer:
+    options = question.options
+    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
+    gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
+    curve = []
+    for iteration in range(options["iterations"]):
+        passed = gated.recomputed(gates) if iteration else gated.frozen(gates)  # the first changes no activation
+        curve.append(passed.class_scores())
+        gradients = passed.gate_gradients()
+        moved = {gate: climbed(z, gradients[gate], options) for gate, z in gates.items()}
+        if all((moved[gate] == gates[gate]).all() for gate in gates):
+            break
+        gates = moved
+    return conclude(question, gated, gates, curve)
+
+
+def relu_gates(gated: Gated) -> Gates:
+    """Gates as the first pass's ReLUs opened them: z = 1 where x > 0."""
+    one = {gate: (x > 0).astype(x.dtype) for gate, x in gated.activations().items()}
+    return {gate: array_module(z).broadcast_to(z, (gated.k, *z.shape)).copy() for gate, z in one.items()}
+
+
+def climbed(z: Array, gradient: Array, options) -> Array:
+    """One step of eq. 6."""
+    step = scaled(gradient, options["step"]) - options["sparsity"]
+    return array_module(z).clip(z + z.dtype.type(options["rate"]) * step, 0, 1)
+
+
+def scaled(gradient: Array, step: str) -> Array:
+    """dS/dz of one layer (K, N, ...), literally, or divided by its mean absolute value per image and target."""
+    if step == "literal":
+        return gradient
+    size = abs(gradient).mean(tuple(range(2, gradient.ndim)), keepdims=True)
+    return gradient / array_module(size).where(size == 0, 1, size)
+
+
+def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array]) -> Answer:
+    """Gates of 0 and 1, a last pass under them, and the gradient that they let through."""
+    final = {gate: (z >= question.options["binarise"]).astype(z.dtype) for gate, z in gates.items()}
+    passed = gated.recomputed(final)
+    curve = [*curve, passed.class_scores()]
+    maps = over_channels(passed.to_image(at=question.at), question.options["reduce"])
+    at = question.at or image_blob(question.net)
+    return Answer(maps, at, gated.scores, final, array_module(maps).stack(curve))
+
+
+SOFT_OPTIONS = {
+    "iterations": Option(10, "updates of all gates; the paper needs 10 to 50"),
+    "rate": Option(0.1, "alpha of eq. 6"),
+    "sparsity": Option(1.0, "lambda of eq. 6; the paper does not give it, this value is ours"),
+    "step": Option("normalised", "dS/dz over its layer's mean absolute value, or as it is", ("normalised", "literal")),
+    "start": Option("relu", "the gates that the ReLUs opened, or all open as in the draft", ("relu", "open")),
+    "binarise": Option(0.5, "gates of at least this much are open in the end"),
+    "where": Option("conv", "ReLUs with gates: all but those fed by fully connected layers, or all", ("conv", "all")),
+}
+
+METHOD = Method(
+    name="feedback",
+    title="Feedback: soft gates",
+    paper="Cao et al., Look and Think Twice, 2015, §3.3-3.4",
+    equation="eq. 6: z <- clip(z + alpha (dS/dz - lambda), 0, 1)",
+    run=run,
+    options={**SOFT_OPTIONS, **reduce_option("max_abs")},
+)
