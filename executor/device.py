@@ -40,7 +40,8 @@ class Device:
                 array = array.get()
             elif not hasattr(array, "__array__") and hasattr(array, "__dlpack__"):
                 array = np.from_dlpack(array)
-            return np.ascontiguousarray(array, dtype).reshape(np.shape(array))
+            array = np.asarray(array)  # complex numbers, texts and None are refused, not made into something else
+            return np.ascontiguousarray(array.astype(dtype, casting="same_kind", copy=False)).reshape(array.shape)
         import cupy
 
         with cupy.cuda.Device(self.index):

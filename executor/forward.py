@@ -54,8 +54,8 @@ def run_forward(
     """Compute the ``wanted`` values from the ``given`` ones. Raises ``BadInput`` for missing or misfitting inputs."""
     route = graph.needed_for(wanted, given)
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
-    trace.values.update(given)
     waiting = _readers_on(graph, route)
+    trace.values.update({value: array for value, array in given.items() if waiting[value] or value in keep.values})
     for number in route:
         node = graph.nodes[number]
         if not isinstance(node.layer, Input):

@@ -17,8 +17,8 @@ from thinktwice.attention.targets import prior, score_blob
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.executor.load import build
 
+from ..nets import data, layer, make, relu
 from ..oracles import methods as oracle
-from .nets import data, layer, make, relu
 
 NET = make(oracle.PROTOTXT, oracle.random_weights(0))
 X = np.random.default_rng(0).normal(size=(2, 2, 5, 6))

@@ -16,9 +16,9 @@ from thinktwice.executor.net import Net
 from thinktwice.executor.trace import Trace
 
 from ..layers import bench
+from ..nets import BLOBS, LIVE, data, deep, image, layer, make, relu
 from ..oracles import correlation
 from ..oracles import excitation as oracle
-from .nets import data, layer, make, relu
 
 
 def exact(numbers: Any, *shape: int) -> np.ndarray:
@@ -264,39 +264,6 @@ def test_rules(case: Case, kind: str) -> None:
 
 
 # -- identities -------------------------------------------------------------------------------------------------------
-
-
-def deep(seed: int = 0, bias: float = 1.0) -> tuple[Net, dict[str, tuple[np.ndarray, ...]]]:
-    """Every kind of layer between an image and four classes: fan-out, concat, sum, both poolings, LRN, group."""
-    text = (
-        data(2, 2, 6, 7)
-        + layer("c1", "Convolution", "data", "convolution_param { num_output: 4 kernel_size: 3 pad: 1 group: 2 }")
-        + relu("c1")
-        + layer("n1", "LRN", "c1", "lrn_param { local_size: 3 alpha: 3 }")
-        + layer("p1", "Pooling", "n1", "pooling_param { kernel_size: 3 stride: 2 pad: 1 }")
-        + layer("left", "Convolution", "p1", "convolution_param { num_output: 3 kernel_size: 1 }") + relu("left")
-        + layer("right", "Convolution", "p1", "convolution_param { num_output: 3 kernel_size: 3 pad: 1 }")
-        + relu("right")
-        + layer("both", "Eltwise", "left right")
-        + layer("all", "Concat", "both p1")
-        + layer("p2", "Pooling", "all", "pooling_param { pool: AVE kernel_size: 2 stride: 2 }")
-        + layer("fc1", "InnerProduct", "p2", "inner_product_param { num_output: 6 }") + relu("fc1")
-        + layer("fc2", "InnerProduct", "fc1", "inner_product_param { num_output: 4 }")
-    )  # fmt: skip
-    rng = np.random.default_rng(seed)
-    shapes = {"c1": (4, 1, 3, 3), "left": (3, 4, 1, 1), "right": (3, 4, 3, 3), "fc1": (6, 28), "fc2": (4, 6)}
-    weights: dict[str, tuple[np.ndarray, ...]] = {
-        name: (rng.normal(size=shape), bias * rng.normal(size=shape[0])) for name, shape in shapes.items()
-    }
-    return make(text, weights), weights
-
-
-def image(seed: int = 0) -> np.ndarray:
-    return abs(np.random.default_rng(seed).normal(size=(2, 2, 6, 7)))
-
-
-LIVE = (0, 2, 3)  # seeds whose nets have active units at every blob
-BLOBS = ["data", "c1", "n1", "p1", "left", "right", "both", "all", "p2", "fc1"]
 
 
 def test_masses_are_linear_in_the_signal_at_the_top() -> None:

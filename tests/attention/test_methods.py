@@ -7,8 +7,8 @@ import pytest
 import thinktwice as tt
 from thinktwice.attention.methods import METHODS
 
+from ..nets import make
 from ..oracles import methods as oracle
-from .nets import make
 
 SEEDS = range(3)
 
