@@ -1,0 +1,68 @@
+"""Images with boxes, listed in a table: ``boxes.csv`` beside a folder ``images/``.
+
+Columns: file, wnid, class_index, file_w, file_h (of the file), orig_w, orig_h (of the picture that the boxes were drawn in),
+x0, y0, x1, y1; one line per box.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import BadInput
+
+COLUMNS = ("file", "class_index", "file_w", "file_h", "orig_w", "orig_h", "x0", "y0", "x1", "y1")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image of one class: its file, the boxes (n, 4) of that class and the size (H, W) they refer to."""
+
+    path: Path
+    target: int
+    boxes: np.ndarray
+    size: tuple[int, int]
+    file_size: tuple[int, int]
+
+    @property
+    def covered(self) -> float:
+        """The part of the image that its boxes cover together."""
+        mask = np.zeros(self.size, bool)
+        for x0, y0, x1, y1 in self.boxes.round().astype(int):
+            mask[y0:y1, x0:x1] = True
+        return float(mask.mean())
+
+
+def read_boxes_csv(folder: str | Path) -> list[Example]:
+    """All examples of a folder, by file name. Raises ``BadInput``: one line that names the file, the line and the field."""
+    table = Path(folder) / "boxes.csv"
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{table}: found no readable table ({error}), expected boxes.csv beside images/") from None
+    by_file: dict[str, list[dict[str, int]]] = {}
+    for number, row in enumerate(rows, start=2):
+        by_file.setdefault(row.get("file") or "", []).append(_numbers(row, f"{table}:{number}"))
+    return [_example(Path(folder) / "images" / name, own) for name, own in sorted(by_file.items())]
+
+
+def _numbers(row: dict[str, str | None], where: str) -> dict[str, int]:
+    numbers = {}
+    for column in COLUMNS[1:]:
+        text = row.get(column)
+        try:
+            numbers[column] = int(text or "")
+        except ValueError:
+            raise BadInput(f"{where}: {column}: found {text!r}, expected a whole number") from None
+    return numbers
+
+
+def _example(path: Path, rows: list[dict[str, int]]) -> Example:
+    first = rows[0]
+    boxes = np.array([[row["x0"], row["y0"], row["x1"], row["y1"]] for row in rows], np.float64)
+    size, file_size = (first["orig_h"], first["orig_w"]), (first["file_h"], first["file_w"])
+    return Example(path, first["class_index"], boxes, size, file_size)
