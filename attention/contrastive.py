@@ -10,38 +10,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..errors import BadInput
 from ..executor.rules import Rule, reads
 from ..layers.arrays import Array
 from ..layers.layer import Step
-from .excitation import EXCITATION, PAPER, linear, winners
-from .method import Answer, Method, Question, by_walk, reduce_option
-from .places import LINEAR, classifier_below, excitation_blob
+from .dual import classifier_above, dual_rule, normalised_difference
+from .excitation import EXCITATION, PAPER
+from .excitation_variants import OPTIONS, excitation_rule
+from .method import Answer, Method, Option, Question, by_walk, reduce_option
+from .places import excitation_blob
+
+VARIANTS = ("contrast", "post-norm")
 
 
-def contrastive_rule(classifier: str) -> Rule:
+def contrastive_rule(classifier: str, rule: Rule = EXCITATION) -> Rule:
     """Excitation, with the difference of the class's and its dual's winners at the layer ``classifier``."""
+    dual = dual_rule(rule, classifier)
 
-    @reads("bottoms")
+    @reads(of=rule.reads)
     def contrast(step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        if step.layer.name != classifier:
-            return linear(step, signals)
-        return [winners(step, signals[0], 1) - winners(step, signals[0], -1)]
+        (own,), (other,) = rule.at(step.layer)(step, signals), dual.at(step.layer)(step, signals)
+        return [own - other]
 
-    table = {**EXCITATION.table, **dict.fromkeys(LINEAR, contrast)}
-    return replace(EXCITATION, name=f"excitation contrasted at {classifier}", table=table)
+    layers = {**rule.layers, classifier: contrast}
+    return replace(rule, name=f"{rule.name} contrasted at {classifier}", layers=layers)
 
 
 def run(question: Question) -> Answer:
-    graph = question.net.graph
-    classifier = classifier_below(question.net, question.score)
+    rule = excitation_rule(question)
     at = question.at or excitation_blob(question)
-    below = graph.needed_for(graph.nodes[graph.node(classifier)].bottoms)
-    if graph.final(at) not in {value for number in below for value in graph.nodes[number].tops}:
-        raise BadInput(
-            f"at: found {at!r}, expected a blob below the classifier {classifier!r}, where the contrast is made"
-        )
-    return by_walk(question, contrastive_rule(classifier), at)
+    if question.options["variant"] == "post-norm":
+        return normalised_difference(question, rule, at)
+    return by_walk(question, contrastive_rule(classifier_above(question, at), rule), at)
 
 
 METHOD = Method(
@@ -50,5 +49,11 @@ METHOD = Method(
     paper=PAPER,
     equation="§3.3: the class's mass minus its dual's at the classifier's input, then eq. 5",
     run=run,
-    options=reduce_option("positive_sum"),
+    options={
+        **reduce_option("positive_sum"),
+        "variant": Option(
+            "contrast", "contrast: one sweep of the difference; post-norm: two, each map L1-normalised (Table 2)", VARIANTS
+        ),
+        **OPTIONS,
+    },
 )

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import BadInput, nearest
 from ..executor.net import Net
 from ..executor.rules import Rule
-from ..layers.arrays import Array
+from ..layers.arrays import Array, Shape
 from .maps import REDUCTIONS, over_channels
 from .places import image_blob
 from .targets import prior
@@ -115,11 +115,14 @@ def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = pri
     trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rules[0], to=[at])
     scores = trace[score]
     signals = [net.backward(trace, {score: start(scores, question.targets)}, rule=rule, to=[at])[at] for rule in rules]
-    if signals[0].ndim != 5:
-        raise BadInput(
-            f"at: found blob {at!r} of shape {tuple(signals[0].shape[1:])}, expected one with 4 axes (N, C, H, W)"
-        )
+    check_plane(at, signals[0].shape[1:])
     return signals, scores
+
+
+def check_plane(at: str, shape: Shape) -> None:
+    """Refuse to read a map at a blob that has no positions."""
+    if len(shape) != 4:
+        raise BadInput(f"at: found blob {at!r} of shape {tuple(shape)}, expected one with 4 axes (N, C, H, W)")
 
 
 def reduce_option(default: str | None) -> dict[str, Option]:

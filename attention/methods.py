@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from ..errors import BadInput, nearest
 from . import (
+    cam,
     contrastive,
-    excitation,
+    deconvnet,
     feedback,
     feedback_hard,
     global_perception,
+    grad_cam,
     gradient,
     guided,
+    lrp_alphabeta,
+    lrp_epsilon,
+    mwp,
     recovery,
     selected_recovery,
     selective_pruning,
@@ -22,8 +27,13 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         gradient.METHOD,
+        deconvnet.METHOD,
         guided.METHOD,
-        excitation.METHOD,
+        lrp_epsilon.METHOD,
+        lrp_alphabeta.METHOD,
+        cam.METHOD,
+        grad_cam.METHOD,
+        mwp.METHOD,
         contrastive.METHOD,
         feedback.METHOD,
         feedback_hard.METHOD,

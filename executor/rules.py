@@ -39,18 +39,22 @@ def reads(*parts: str, of: Callable[[Any], Iterable[str]] | None = None) -> Call
 
 @dataclass(frozen=True)
 class Rule:
-    """A table of step rules by layer type. Types that are not in it follow their gradient."""
+    """A table of step rules by layer type, and beside it those of single layers, by name. All others follow their gradient."""
 
     name: str
     table: Mapping[str, StepRule] = field(default_factory=dict)
+    layers: Mapping[str, StepRule] = field(default_factory=dict)
 
     def at(self, layer: Layer) -> StepRule:
-        return self.table.get(layer.type, _gradient)
+        return self._own(layer) or _gradient
 
     def reads(self, layer: Layer) -> frozenset[str]:
         """Which parts of the layer's step this rule reads."""
-        function: Any = self.table.get(layer.type)
+        function: Any = self._own(layer)
         return function.reads(layer) if function else layer.gradient_reads
+
+    def _own(self, layer: Layer) -> StepRule | None:
+        return self.layers.get(layer.name) or self.table.get(layer.type)
 
 
 def _gradient(step: Step, signals: Sequence[Array]) -> list[Array | None]:
