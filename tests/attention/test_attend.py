@@ -18,10 +18,12 @@ from thinktwice.caffe_models.definition import parse_net
 from thinktwice.executor.load import build
 
 from ..nets import data, layer, make, relu
-from ..oracles import methods as oracle
+from ..oracles import resizing
+from ..oracles import small_net as oracle
 
 NET = make(oracle.PROTOTXT, oracle.random_weights(0))
 X = np.random.default_rng(0).normal(size=(2, 2, 5, 6))
+NETS = {method: make(*oracle.definition(method, 0)) for method in METHODS}
 NAMES = sorted(METHODS)
 
 
@@ -30,10 +32,11 @@ NAMES = sorted(METHODS)
 
 @pytest.mark.parametrize("method", NAMES)
 def test_several_targets_are_one_after_another(method: str) -> None:
-    together = tt.attend(NET, X, [3, 0, 3], method)
+    net = NETS[method]
+    together = tt.attend(net, X, [3, 0, 3], method)
     assert together.map.shape[:2] == (2, 3) == together.targets.shape == together.scores.shape
     for k, target in enumerate([3, 0, 3]):
-        alone = tt.attend(NET, X, target, method)
+        alone = tt.attend(net, X, target, method)
         assert alone.map.shape[:2] == (2, 1)
         np.testing.assert_allclose(together.map[:, k], alone.map[:, 0], rtol=1e-12, atol=1e-15)
     assert np.array_equal(together.map[:, 0], together.map[:, 2])
@@ -43,9 +46,9 @@ def test_several_targets_are_one_after_another(method: str) -> None:
 @pytest.mark.parametrize("method", NAMES)
 def test_images_have_targets_of_their_own(method: str) -> None:
     targets = np.array([[1, 2, 0], [3, 1, 1]])
-    found = tt.attend(NET, X, targets, method)
+    found = tt.attend(NETS[method], X, targets, method)
     for n, row in enumerate(targets):
-        alone = tt.attend(NET, X[n], row, method)
+        alone = tt.attend(NETS[method], X[n], row, method)
         assert alone.map.shape[:2] == (1, 3)
         np.testing.assert_allclose(found.map[n], alone.map[0], rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(found.scores[n], alone.scores[0], rtol=1e-12)
@@ -53,10 +56,10 @@ def test_images_have_targets_of_their_own(method: str) -> None:
 
 
 def test_the_answer_tells_how_it_was_made() -> None:
-    found = tt.attend(NET, X, [1, 2], "mwp", at="conv1")
+    found = tt.attend(NET, X, [1, 2], "mwp", at="conv1", reduce="positive_sum")
     assert (found.at, found.map.shape) == ("conv1", (2, 2, 5, 6))
     meta = json.loads(json.dumps(found.meta))
-    assert meta["options"] == {"reduce": "sum"}
+    assert meta["options"] == METHODS["mwp"].checked({"reduce": "positive_sum"})
     assert (meta["net"], meta["score"], meta["at"], meta["input"]) == ("oracle", "fc", "conv1", [2, 2, 5, 6])
     assert meta["targets"] == [[1, 2], [1, 2]]
     np.testing.assert_allclose(found.scores, NET.forward(data=X)["fc"][:, [1, 2]])
@@ -257,31 +260,11 @@ def test_bicubic_clips_an_overshoot_to_a_plateau() -> None:
     assert (found == 1).sum() > 24 * 9, "overshoot is cut off, not scaled away"
 
 
-def literal_bilinear(plane: np.ndarray, height: int, width: int) -> np.ndarray:
-    out = np.zeros((height, width))
-    for i, j in np.ndindex(height, width):
-        y = (i + 0.5) * plane.shape[0] / height - 0.5
-        x = (j + 0.5) * plane.shape[1] / width - 0.5
-        for dy in (0, 1):
-            for dx in (0, 1):
-                h, w = int(np.floor(y)) + dy, int(np.floor(x)) + dx
-                weight = (1 - abs(y - h)) * (1 - abs(x - w))
-                out[i, j] += weight * plane[min(max(h, 0), plane.shape[0] - 1), min(max(w, 0), plane.shape[1] - 1)]
-    return out
-
-
-def literal_nearest(plane: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The source pixel in which the target pixel's centre lies."""
-    rows = [int((i + 0.5) * plane.shape[0] / height) for i in range(height)]
-    columns = [int((j + 0.5) * plane.shape[1] / width) for j in range(width)]
-    return plane[np.ix_(rows, columns)]
-
-
 @pytest.mark.parametrize("size", [(28, 35), (13, 17), (7, 9), (3, 4), (1, 1)])
 def test_bilinear_and_nearest_are_their_definitions(size: tuple[int, int]) -> None:
     plane = np.random.default_rng(0).normal(size=(7, 9))
-    np.testing.assert_allclose(resize(plane, *size, "bilinear"), literal_bilinear(plane, *size), rtol=0, atol=1e-13)
-    assert np.array_equal(resize(plane, *size, "nearest"), literal_nearest(plane, *size))
+    np.testing.assert_allclose(resize(plane, *size, "bilinear"), resizing.bilinear(plane, *size), rtol=0, atol=1e-13)
+    assert np.array_equal(resize(plane, *size, "nearest"), resizing.nearest(plane, *size))
 
 
 @pytest.mark.parametrize("how", ["bicubic", "bilinear", "nearest"])

@@ -12,6 +12,7 @@ import thinktwice as tt
 from thinktwice.executor.device import Device
 
 from ..nets import data, deep, image, layer, make
+from ..oracles import small_net
 
 RULES = ["gradient", "guided", "excitation"]
 
@@ -129,8 +130,7 @@ def test_nothing_that_comes_in_is_changed(rule: str) -> None:
 
 @pytest.mark.parametrize("method", sorted(tt.METHODS))
 def test_methods_change_nothing(method: str) -> None:
-    net, _ = deep()
-    x = image()
+    net, x = make(*small_net.definition(method, 0)), np.random.default_rng(0).normal(size=(2, 2, 5, 6))
     parameters = [array for arrays in net.params.values() for array in arrays]
     before = frozen(x, *parameters)
     first, second = (tt.attend(net, x, [0, 3], method).map for _ in range(2))
