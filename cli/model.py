@@ -117,8 +117,7 @@ def open_model(args: Namespace, output: Output) -> Model:
     found = find_model(args.model)
     view = read_view(found.prototxt, args.shape)
     net = build(view.message, found.weights, source=str(found.prototxt), device=args.device, partial=args.partial)
-    how = found.preprocessing
-    known = Preprocessing(mean=how.mean, order=how.order, scale=how.scale)
+    known = Preprocessing(mean=found.mean, order=found.order, scale=found.scale)
     return Model(net, found.prototxt, found.weights, found.labels, known)
 
 
