@@ -15,7 +15,7 @@ from ..layers.arrays import Array
 from ..layers.layer import Step
 from .dual import classifier_above, dual_rule, normalised_difference
 from .excitation import EXCITATION, PAPER
-from .excitation_variants import OPTIONS, excitation_rule
+from .excitation_variants import OPTIONS, excitation_rule, in_range
 from .method import Answer, Method, Option, Question, by_walk, reduce_option
 from .places import excitation_blob
 
@@ -39,8 +39,8 @@ def run(question: Question) -> Answer:
     rule = excitation_rule(question)
     at = question.at or excitation_blob(question)
     if question.options["variant"] == "post-norm":
-        return normalised_difference(question, rule, at)
-    return by_walk(question, contrastive_rule(classifier_above(question, at), rule), at)
+        return in_range(question, normalised_difference(question, rule, at))
+    return in_range(question, by_walk(question, contrastive_rule(classifier_above(question, at), rule), at))
 
 
 METHOD = Method(
@@ -52,7 +52,9 @@ METHOD = Method(
     options={
         **reduce_option("positive_sum"),
         "variant": Option(
-            "contrast", "contrast: one sweep of the difference; post-norm: two, each map L1-normalised (Table 2)", VARIANTS
+            "contrast",
+            "contrast: one sweep of the difference; post-norm: two, each map L1-normalised (Table 2)",
+            VARIANTS,
         ),
         **OPTIONS,
     },

@@ -48,7 +48,9 @@ METHOD = Method(
         **reduce_option("max_abs"),
         "lrn": Option("frozen", "LRN: divide by the forward pass's normaliser, or the gradient", tuple(RULES)),
         "contrastive": Option(
-            False, "True: minus the dual class's map, both L1-normalised ('c-Deconv', Zhang et al., 2016, Table 2)", (False, True)
+            False,
+            "True: minus the dual class's map, both L1-normalised ('c-Deconv', Zhang et al., 2016, Table 2)",
+            (False, True),
         ),
     },
 )

@@ -15,7 +15,7 @@ from ..executor.rules import Rule, StepRule, reads
 from ..layers.arrays import Array, array_module
 from ..layers.layer import Step
 from .excitation import EXCITATION, adds
-from .method import Option, Question
+from .method import Answer, Option, Question
 from .places import LINEAR, image_blob
 
 OPTIONS = {
@@ -25,7 +25,7 @@ OPTIONS = {
         "a sum's mass: to each bottom in proportion to what it adds, or all to the one with more layers below it",
         ("proportional", "residual_only"),
     ),
-    "image": Option(
+    "input": Option(
         "signed",
         "a signed image under the first layer: used as it is, shifted by its minimum, or refused",
         ("signed", "shift", "error"),
@@ -40,10 +40,20 @@ def excitation_rule(question: Question) -> Rule:
     layers: dict[str, StepRule] = {}
     if options["eltwise"] == "residual_only":
         layers |= {name: _all_to(bottom) for name, bottom in residual_branches(graph).items()}
-    if options["image"] != "signed":
-        seen = _IMAGES[options["image"]](rule)
+    if options["input"] != "signed":
+        seen = _INPUTS[options["input"]](rule)
         layers |= dict.fromkeys(image_readers(graph, image_blob(question.net)), seen)
     return replace(rule, layers=layers) if layers else rule
+
+
+def in_range(question: Question, answer: Answer) -> Answer:
+    """The answer, if its numbers are finite. Without normalisation each layer multiplies by its activations and weights."""
+    if not array_module(answer.maps).isfinite(answer.maps).all():
+        raise BadInput(
+            f"normalise: found masses at {answer.at!r} beyond {question.net.dtype}, expected less: without normalisation they grow "
+            "from layer to layer; read the map higher up, or load the net with dtype='float64'"
+        )
+    return answer
 
 
 # -- normalise -------------------------------------------------------------------------------------------------------
@@ -108,7 +118,7 @@ def _all_to(bottom: int) -> StepRule:
     return to_residual
 
 
-# -- image -----------------------------------------------------------------------------------------------------------
+# -- input -----------------------------------------------------------------------------------------------------------
 
 
 def image_readers(graph: Graph, image: str) -> list[str]:
@@ -141,7 +151,7 @@ def _checked(rule: Rule) -> StepRule:
         if lowest < 0:
             blob = step.layer.message.bottom[0]
             raise BadInput(
-                f"{step.layer.where}: image 'error': found blob {blob!r} signed, down to {lowest:g}, expected no negative "
+                f"{step.layer.where}: input 'error': found blob {blob!r} signed, down to {lowest:g}, expected no negative "
                 "number where mass is handed down: read the map above it, or choose 'signed' or 'shift'"
             )
         return rule.at(step.layer)(step, signals)
@@ -149,4 +159,4 @@ def _checked(rule: Rule) -> StepRule:
     return checked
 
 
-_IMAGES: dict[str, Callable[[Rule], StepRule]] = {"shift": _shifted, "error": _checked}
+_INPUTS: dict[str, Callable[[Rule], StepRule]] = {"shift": _shifted, "error": _checked}

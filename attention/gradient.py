@@ -6,8 +6,8 @@ M(i, j) = max over colours of |T(i, j, c)|.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from ..errors import BadInput
 from ..executor.rules import GRADIENT
@@ -36,27 +36,24 @@ def over_ten_crops(question: Question) -> Answer:
     four corners and the centre, each also mirrored; what they cut from the image is resized (bilinear) to its size, which
     the net may insist on. The scores are the mean over the views.
     """
-    image, size = question.image, tuple(question.image.shape[-2:])
-    xp = array_module(image)
-    views = [(window, mirror) for window in _windows(size) for mirror in (1, -1)]
-    total, covers, scores = 0.0, xp.zeros(size, image.dtype), []
-    for (rows, columns), mirror in views:
-        view = resize(image[..., rows, columns], *size, "bilinear")[..., ::mirror]
-        answer = by_walk(replace(question, image=view), GRADIENT, image_blob(question.net))
-        placed = xp.zeros(answer.maps.shape, image.dtype)
-        own = rows.stop - rows.start, columns.stop - columns.start
-        placed[..., rows, columns] = resize(answer.maps[..., ::mirror], *own, "bilinear")
-        total, scores = total + placed, [*scores, answer.scores]
-        covers[rows, columns] += 1
-    return Answer(total / covers, image_blob(question.net), sum(scores) / len(views))
+    image, at = question.image, image_blob(question.net)
+    (images, targets), (height, width) = question.targets.shape, image.shape[-2:]
+    xp, h, w = array_module(image), round(CROP * height), round(CROP * width)
+    total = xp.zeros((targets, images, height, width), image.dtype)
+    covers, scores = xp.zeros((height, width), image.dtype), 0
+    for (top, left), mirror in product(_corners(height - h, width - w), (1, -1)):
+        window = (..., slice(top, top + h), slice(left, left + w))
+        view = resize(image[window], height, width, "bilinear")[..., ::mirror]
+        answer = by_walk(replace(question, image=view), GRADIENT, at)
+        total[window] += resize(answer.maps[..., ::mirror], h, w, "bilinear")
+        covers[window] += 1
+        scores = scores + answer.scores / 10
+    return Answer(total / covers, at, scores)
 
 
-def _windows(size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """The corners and the centre of a plane."""
-    (height, width), (h, w) = size, (round(n * CROP) for n in size)
-    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)):
-        i, j = int(top * (height - h)), int(left * (width - w))
-        yield slice(i, i + h), slice(j, j + w)
+def _corners(down: int, right: int) -> list[tuple[int, int]]:
+    """Where the five windows begin, for the last place down and to the right."""
+    return [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
 
 
 METHOD = Method(
@@ -67,6 +64,8 @@ METHOD = Method(
     run=run,
     options={
         **reduce_option("max_abs"),
-        "crops": Option(1, "10: the average over four corners and the centre, 7/8 of each side, and their mirror images", (1, 10)),
+        "crops": Option(
+            1, "10: the average over four corners and the centre, 7/8 of each side, and their mirror images", (1, 10)
+        ),
     },
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .excitation import PAPER
-from .excitation_variants import OPTIONS, excitation_rule
+from .excitation_variants import OPTIONS, excitation_rule, in_range
 from .method import Answer, Method, Question, by_walk, reduce_option
 from .places import excitation_blob
 
 
 def run(question: Question) -> Answer:
-    return by_walk(question, excitation_rule(question), question.at or excitation_blob(question))
+    at = question.at or excitation_blob(question)
+    return in_range(question, by_walk(question, excitation_rule(question), at))
 
 
 METHOD = Method(
