@@ -8,7 +8,8 @@ ROOMS = ("caffe_models", "layers", "executor", "attention", "cuda", "repro", "cl
 
 CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
 GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
-TEST = ["pytest>=8", "hypothesis>=6", "ruff>=0.8", "mypy>=1.13", "types-protobuf"]
+SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
+TEST = ["pytest>=8", "hypothesis>=6", "ruff>=0.8", "mypy>=1.13", "types-protobuf", *SEGMENT]
 
 setup(
     name="thinktwice",
@@ -23,6 +24,6 @@ setup(
     package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"]},
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
-    extras_require={"cpu": CPU, "gpu": GPU, "test": TEST, "all": [*CPU, *TEST]},
+    extras_require={"cpu": CPU, "gpu": GPU, "segment": SEGMENT, "test": TEST, "all": [*CPU, *SEGMENT, *TEST]},
     entry_points={"console_scripts": ["thinktwice = thinktwice.__main__:main"]},
 )
