@@ -61,6 +61,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A number of things, or none."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"found {text!r}, expected a whole number from 0 on")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """A seed of random numbers."""
     if not text.isdecimal():

@@ -25,6 +25,16 @@ def signed() -> np.ndarray:
     return _rgb(lightness=0.97 - 0.52 * abs(t), chroma=0.21 * abs(t), hue=np.radians(np.where(t < 0, 262, 27)))
 
 
+@cache
+def classes() -> np.ndarray:
+    """Colours of equal lightness, neighbours far apart, to tell classes from each other; the first is black: (256, 3), uint8."""
+    turns = np.arange(STEPS) - 1
+    hue = np.radians(27 + 137.508 * turns)  # the golden angle: whatever the number of classes, their hues spread evenly
+    colours = _rgb(lightness=np.full(STEPS, 0.66), chroma=np.full(STEPS, 0.2), hue=hue)
+    colours[0] = 0
+    return colours
+
+
 def coloured(values: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Values between 0 and 1 (...,) in the colours of a table: (..., 3), uint8."""
     return table[np.clip(np.rint(values * (STEPS - 1)), 0, STEPS - 1).astype(int)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .colours import coloured, heat, signed
+from .colours import classes, coloured, heat, signed
 
 HEIGHT = 360  # of a panel, pixels
 WIDEST = 720
@@ -20,24 +20,33 @@ CLIPPED = 99.8  # per cent of the pixels keep their colours apart; the few beyon
 
 @dataclass(frozen=True)
 class Panel:
-    """A map (H, W) at the image's size, and two lines to stand above it."""
+    """A map (H, W) at the image's size, two lines to stand above it, and boxes (x0, y0, x1, y1) in pixels of the image.
+
+    Boxes are drawn over map and image, the first one thick.
+    """
 
     map: np.ndarray
     title: str
     subtitle: str = ""
+    boxes: Sequence[Sequence[float]] | np.ndarray = ()
 
 
-def sheet(image: np.ndarray, panels: Sequence[Panel], title: str = "", subtitle: str = "") -> Image.Image:
-    """The image (H, W, 3), uint8, RGB, and each panel's map over it, side by side."""
+def sheet(
+    image: np.ndarray, panels: Sequence[Panel], title: str = "", subtitle: str = "", marked: np.ndarray | None = None
+) -> Image.Image:
+    """The image (H, W, 3), uint8, RGB, and each panel's map over it, side by side; ``marked`` stands in the image's own place."""
     width, height = _panel_size(image)
     step = width + MARGIN + BAR + TICKS
     paper = Image.new("RGB", (MARGIN + width + MARGIN + len(panels) * step, TITLE + height + MARGIN), PAPER)
     plain = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
-    paper.paste(plain, (MARGIN, TITLE))
+    first = plain if marked is None else Image.fromarray(marked).resize(plain.size, Image.Resampling.LANCZOS)
+    paper.paste(first, (MARGIN, TITLE))
     _write_title(paper, MARGIN, width, title, subtitle)
     for index, panel in enumerate(panels):
         left = MARGIN + width + MARGIN + index * step
         _draw(paper, left, plain, panel)
+        for start in (MARGIN, left):
+            _draw_boxes(paper, start, width / image.shape[1], height / image.shape[0], panel.boxes, index)
     return paper
 
 
@@ -100,6 +109,29 @@ def _mark(paper: Image.Image, x: float, y: float) -> None:
         outer = [(reach - radius) * FINE, (reach - radius) * FINE, (reach + radius) * FINE, (reach + radius) * FINE]
         ImageDraw.Draw(ring).ellipse(outer, outline=255, width=thickness * FINE // 2)
         paper.paste(ink, corner, ring.resize((2 * reach,) * 2, Image.Resampling.BOX))
+
+
+def _draw_boxes(
+    paper: Image.Image,
+    left: int,
+    x_zoom: float,
+    y_zoom: float,
+    boxes: Sequence[Sequence[float]] | np.ndarray,
+    number: int,
+) -> None:
+    """Boxes in the ink of the panel ``number``, with a light edge, the first one above all others."""
+    pen, ink = ImageDraw.Draw(paper), tuple(classes()[number + 1].tolist())
+    for index, (x0, y0, x1, y1) in reversed(list(enumerate(boxes))):
+        corners = (
+            left + round(x0 * x_zoom),
+            TITLE + round(y0 * y_zoom),
+            left + round(x1 * x_zoom) - 1,
+            TITLE + round(y1 * y_zoom) - 1,
+        )
+        thick = 3 if index == 0 else 1
+        if min(corners[2] - corners[0], corners[3] - corners[1]) > 2 * thick:
+            pen.rectangle(corners, outline=PAPER, width=thick + 1)
+        pen.rectangle(corners, outline=ink, width=thick)
 
 
 def _draw_bar(paper: Image.Image, left: int, height: int, values: np.ndarray) -> None:

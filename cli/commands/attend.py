@@ -19,34 +19,22 @@ from thinktwice import __version__
 
 from ...attention.attend import Attention, attend
 from ...attention.maps import KERNELS
-from ...attention.method import Method
-from ...attention.methods import METHODS, find_method
-from ...attention.targets import score_blob
+from ...attention.methods import find_method
 from ...caffe_models.files import replacing
 from ...errors import BadInput, nearest
 from ...executor.device import to_numpy
-from ...repro.images import Box, prepare, read_image, seen
 from .. import arguments
 from ..files import check_writable, sha256, write_npz
-from ..labels import Label, find_targets, label_of, labels_for
-from ..model import Model, described, image_shape, open_model, preprocessing
+from ..labels import Label, label_of
+from ..model import described
 from ..output import Output, dimensions, plain
 from ..overlay import Panel, sheet
+from ..question import Question, add_question, open_question, options_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="JPEG, PNG or the like")
-    arguments.add_model(parser)
-    parser.add_argument(
-        "--target", required=True, metavar="T", help="class index, wnid or name in --labels; several: A,B"
-    )
-    parser.add_argument("--labels", metavar="FILE", help="one class per line: 'n01440764 tench, Tinca tinca', or names")
-    parser.add_argument("--method", default="c-mwp", metavar="M", help=f"one of {', '.join(METHODS)} (default c-mwp)")
+    add_question(parser, "c-mwp")
     parser.add_argument("--at", metavar="BLOB", help="the blob to read the map at (default: the method's choice)")
-    parser.add_argument(
-        "-o", dest="options", action="append", type=arguments.key_value, default=[], metavar="KEY=VALUE",
-        help="an option of the method; `thinktwice methods` lists them",
-    )  # fmt: skip
     parser.add_argument(
         "--interpolation", default="bicubic", metavar="HOW", help=f"to the image's size: {', '.join(KERNELS)}"
     )
@@ -60,20 +48,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     output = Output(args)
     _check(args)
-    method = find_method(args.method)
-    options = method.checked(_options(method, args.options))
-    picture = read_image(args.image)
-    model = open_model(args, output)
-    shape = image_shape(model.net)
-    how = preprocessing(args, model, shape[0])
-    box = seen(picture.shape[:2], shape[1:], how)
-    blob = prepare(picture, shape, how)
-    labels = labels_for(args.labels or model.labels, _classes(model))
-    targets = find_targets(args.target, labels)
-    result = attend(model.net, blob, targets, args.method, args.at, **options)
+    options = options_of(find_method(args.method), args.options)
+    asked = open_question(args, output)
+    picture, targets, labels = asked.picture, asked.targets, asked.labels
+    result = attend(asked.model.net, asked.prepare(picture), targets, args.method, args.at, **options)
     maps = to_numpy(result.map)[0]
-    resized = placed(result, picture.shape[:2], box, args.interpolation)
-    meta = plain({**result.meta, **_provenance(args, model, labels, targets, box, how)})
+    resized = asked.placed(result, args.interpolation)
+    meta = plain({**result.meta, **_provenance(args, asked)})
     if args.out:
         arrays = {"map": maps, "resized": resized, "targets": np.array(targets), "meta": np.array(json.dumps(meta))}
         write_npz(args.out, arrays)
@@ -85,16 +66,6 @@ def run(args: Namespace) -> int:
         save(sheet(picture, panels, Path(args.image).name, dimensions(picture.shape[1::-1])), args.overlay)
     _report(output, args, meta, maps, resized, result, labels)
     return 0
-
-
-def placed(result: Attention, image: tuple[int, ...], box: Box, interpolation: str) -> np.ndarray:
-    """The maps of the first image at its own size (K, H, W): resized to the part that the net saw, 0 around it."""
-    part = to_numpy(result.resized(box.bottom - box.top, box.right - box.left, interpolation))[0]
-    if part.shape[1:] == image:
-        return part
-    whole = np.zeros((len(part), *image), part.dtype)
-    whole[:, box.top : box.bottom, box.left : box.right] = part
-    return whole
 
 
 def _check(args: Namespace) -> None:
@@ -110,44 +81,14 @@ def _check(args: Namespace) -> None:
         )
 
 
-def _options(method: Method, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Options as the types of their defaults."""
-    return {name: _typed(method, name, text) for name, text in pairs}
-
-
-def _typed(method: Method, name: str, text: str) -> Any:
-    default = method.options[name].default if name in method.options else text
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise BadInput(f"method {method.name!r}: option {name}: found {text!r}, expected true or false")
-        return text.lower() == "true"
-    if isinstance(default, (int, float)):
-        try:
-            return type(default)(text)
-        except ValueError:
-            kind = "a whole number" if isinstance(default, int) else "a number"
-            raise BadInput(f"method {method.name!r}: option {name}: found {text!r}, expected {kind}") from None
-    return text
-
-
-def _classes(model: Model) -> int:
-    score = score_blob(model.net)
-    shape = model.net.shapes()[score]
-    if shape is None or len(shape) < 2:
-        raise BadInput(f"score: found blob {score!r} of shape {shape}, expected class scores (N, classes, ...)")
-    return shape[1]
-
-
-def _provenance(
-    args: Namespace, model: Model, labels: Sequence[Label] | None, targets: Sequence[int], box: Box, how: Any
-) -> dict[str, Any]:
+def _provenance(args: Namespace, asked: Question) -> dict[str, Any]:
     """What one must know to make the same maps again."""
-    files = {"image": args.image, "prototxt": model.prototxt, "weights": model.weights}
+    files = {"image": args.image, "prototxt": asked.model.prototxt, "weights": asked.model.weights}
     return {
         "files": {what: {"path": str(path), "sha256": sha256(path)} for what, path in files.items() if path},
-        "names": [labels[target].names for target in targets] if labels else None,
-        "preprocessing": described(how, args),
-        "seen": box._asdict(),
+        "names": [asked.labels[target].names for target in asked.targets] if asked.labels else None,
+        "preprocessing": described(asked.how, args),
+        "seen": asked.sees._asdict(),
         "interpolation": args.interpolation,
         "versions": {
             "thinktwice": __version__,
@@ -161,7 +102,7 @@ def _provenance(
 def save(picture: Any, path: str | Path) -> None:
     """A picture as a PNG file, whole or not at all."""
     with replacing(path) as temporary:
-        picture.save(temporary, "PNG", optimize=True)
+        picture.save(temporary, "PNG", compress_level=4)  # the highest levels take seconds and win little
 
 
 def _report(

@@ -1,29 +1,30 @@
 """The most likely classes of images, with their probabilities.
 
 Where the net stops at scores, softmax is applied; where a fully convolutional net answers at several positions,
-probabilities are averaged over them.
+probabilities are averaged over them. --think-twice METHOD looks at each image twice (Look and Think Twice, 4.3): a box
+around what the method's map shows for each of the first glance's classes is cut out of the image and classified again; the
+answer is the best of what these crops gave.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...attention.places import image_blob
-from ...attention.targets import score_blob
+from ...attention.answers import answer_blob, probabilities_of
+from ...attention.methods import METHODS, find_method
+from ...attention.think_twice import MERGES, Glance, SecondThought, think_twice
 from ...errors import BadInput
-from ...executor.device import to_numpy
 from ...executor.net import Net
 from ...repro.images import Preprocessing, prepare, read_image
 from .. import arguments
-from ..labels import labels_for
+from ..labels import Label, labels_for
 from ..model import described, image_shape, open_model, preprocessing
 from ..output import Output
-
-PROBABILITIES = ("Softmax", "Sigmoid")  # layers whose tops are probabilities already
+from ..question import add_options, box_entry, class_entry, options_of, shown_box, whole_pictures
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,6 +36,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--batch-size", type=arguments.positive, default=8, metavar="N", help="images at once (default 8)"
     )
     parser.add_argument("--limit", type=arguments.positive, metavar="N", help="only the first N images")
+    parser.add_argument("--think-twice", metavar="METHOD", help=f"look again, at boxes by one of {', '.join(METHODS)}")
+    parser.add_argument(
+        "--merge",
+        choices=MERGES,
+        default="max",
+        help="a class that several crops name: its best confidence, or their sum",
+    )
+    add_options(parser)
     arguments.add_preprocessing(parser)
     arguments.add_device(parser)
     arguments.add_output(parser)
@@ -42,48 +51,31 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     output = Output(args)
+    if args.options and not args.think_twice:
+        raise BadInput("-o: found an option of a method, expected --think-twice METHOD beside it")
+    options = options_of(find_method(args.think_twice), args.options) if args.think_twice else {}
     model = open_model(args, output)
     shape = image_shape(model.net)
     how = preprocessing(args, model, shape[0])
+    if args.think_twice:
+        whole_pictures(how, "--think-twice")
     answering = answer_blob(model.net)
     labels = labels_for(args.labels or model.labels, _classes(model.net, answering))
     paths = args.images[: args.limit]
+    if args.think_twice:
+        return _think_twice(args, output, model.net, paths, shape, how, options, labels)
     batches = [paths[start : start + args.batch_size] for start in range(0, len(paths), args.batch_size)]
     results: list[dict[str, Any]] = []
     for batch in output.progress(batches, "classify"):
         for path, probabilities in _classified(model.net, batch, shape, how, answering):
             best = np.argsort(-probabilities, kind="stable")[: args.top]
-            classes = [_entry(int(index), float(probabilities[index]), labels) for index in best]
-            results.append({"image": path, "classes": classes})
+            results.append({"image": path, "classes": _entries(Glance(best, probabilities[best]), labels)})
     if output.json:
         output.data({"preprocessing": described(how, args), "blob": answering, "images": results})
         return 0
     for result in results:
-        rows = [
-            (f"{entry['probability']:.4f}", entry["index"], entry.get("wnid") or "", entry.get("name", ""))
-            for entry in result["classes"]
-        ]
-        output.table((">probability", ">class", "wnid", "name"), rows, title=result["image"])
+        _show(output, result["classes"], result["image"])
     return 0
-
-
-def answer_blob(net: Net) -> str:
-    """The blob of probabilities, or of scores where the net stops at them."""
-    last = net.outputs[-1]
-    maker = net.graph.nodes[net.graph.makers[net.graph.final(last)]]
-    return last if maker.layer.type in PROBABILITIES else score_blob(net)
-
-
-def probabilities_of(net: Net, blobs: np.ndarray, answering: str) -> np.ndarray:
-    """Prepared images (N, C, H, W) -> probabilities (N, classes)."""
-    trace = net.forward({image_blob(net): blobs}, blobs=[answering])
-    answer = to_numpy(trace[answering]).astype(np.float64)
-    answer = answer.reshape(*answer.shape[:2], -1)
-    maker = net.graph.nodes[net.graph.makers[net.graph.final(answering)]]
-    if maker.layer.type not in PROBABILITIES:
-        powers = np.exp(answer - answer.max(1, keepdims=True))
-        answer = powers / powers.sum(1, keepdims=True)
-    return answer.mean(-1)
 
 
 def _classified(
@@ -100,8 +92,71 @@ def _classes(net: Net, answering: str) -> int:
     return shape[1]
 
 
-def _entry(index: int, probability: float, labels: Any) -> dict[str, Any]:
-    entry: dict[str, Any] = {"index": index, "probability": probability}
-    if labels:
-        entry |= {"wnid": labels[index].wnid, "name": labels[index].names}
-    return entry
+def _think_twice(
+    args: Namespace,
+    output: Output,
+    net: Net,
+    paths: Sequence[str],
+    shape: tuple[int, int, int],
+    how: Preprocessing,
+    options: Mapping[str, Any],
+    labels: Sequence[Label] | None,
+) -> int:
+    results = []
+    for path in output.progress(paths, "classify"):
+        thought = think_twice(
+            net,
+            read_image(path),
+            lambda picture: prepare(picture, shape, how),
+            args.think_twice,
+            top=args.top,
+            merge=args.merge,
+            options=options,
+        )
+        results.append({"image": path, **_thought(thought, labels)})
+    if output.json:
+        asked = {"method": args.think_twice, "options": options, "merge": args.merge}
+        output.data({"preprocessing": described(how, args), "think_twice": asked, "images": results})
+        return 0
+    for result in results:
+        _show(output, result["first_glance"], f"{result['image']}: first glance", result["crops"])
+        _show(output, result["classes"], f"{result['image']}: second glance")
+    return 0
+
+
+def _thought(thought: SecondThought, labels: Sequence[Label] | None) -> dict[str, Any]:
+    """``classes``, the answer; and how it came about."""
+    crops = [
+        {
+            "of": class_entry(int(index), labels),
+            "box": box_entry(box),
+            "classes": _entries(Glance(classes, confidences), labels),
+        }
+        for index, box, classes, confidences in zip(
+            thought.first.classes, thought.boxes, thought.crops.classes, thought.crops.confidences, strict=True
+        )
+    ]
+    first, final = (_entries(glance, labels) for glance in (thought.first, thought.final))
+    return {"classes": final, "first_glance": first, "crops": crops}
+
+
+def _entries(glance: Glance, labels: Sequence[Label] | None) -> list[dict[str, Any]]:
+    return [
+        {**class_entry(int(index), labels), "probability": float(confidence)}
+        for index, confidence in zip(glance.classes, glance.confidences, strict=True)
+    ]
+
+
+def _show(output: Output, entries: Sequence[dict[str, Any]], title: str, crops: Sequence[dict[str, Any]] = ()) -> None:
+    columns = [">probability", ">class", "wnid", "name"]
+    rows = [
+        [f"{entry['probability']:.4f}", entry["index"], entry.get("wnid") or "", entry.get("name", "")]
+        for entry in entries
+    ]
+    if crops:
+        columns += ["box", "seen there"]
+        for row, crop in zip(rows, crops, strict=True):
+            best = crop["classes"][0]
+            name = best["name"].split(",")[0] if "name" in best else f"class {best['index']}"
+            row += [shown_box(crop["box"]), f"{name} {best['probability']:.2f}"]
+    output.table(columns, rows, title=title)

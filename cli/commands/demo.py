@@ -25,7 +25,8 @@ from ..labels import Label, label_of, labels_for
 from ..model import image_shape, open_model, preprocessing
 from ..output import Output
 from ..overlay import Panel, sheet, stack
-from .attend import placed, save
+from ..question import placed
+from .attend import save
 from .classify import answer_blob, probabilities_of
 
 MODEL = "figures"
