@@ -16,7 +16,8 @@ from .maps import REDUCTIONS, over_channels
 from .places import image_blob
 from .targets import prior
 
-Start = Callable[[Array, np.ndarray], Array]  # scores (N, C, ...), targets (N, K) -> the signal at the scores (K, N, C, ...)
+# scores (N, C, ...), targets (N, K) -> the signal at the scores (K, N, C, ...)
+Start = Callable[[Array, np.ndarray], Array]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = pri
     net, score = question.net, question.score
     trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rules[0], to=[at])
     scores = trace[score]
-    signals = [net.backward(trace, {score: start(scores, question.targets)}, rule=rule, to=[at])[at] for rule in rules]
+    given = net.graph.given(at)  # at the image: below any layer in place over it
+    top_down = {score: start(scores, question.targets)}
+    signals = [net.backward(trace, top_down, rule=rule, to=[at]).signals[given] for rule in rules]
     check_plane(at, signals[0].shape[1:])
     return signals, scores
 

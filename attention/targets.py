@@ -27,12 +27,18 @@ ABOVE_SCORES = frozenset(
 
 def score_blob(net: Net) -> str:
     """The blob of class scores: the last output of the net, below any softmax, sigmoid, loss or accuracy."""
-    value = list(net.graph.outputs.values())[-1]
-    while True:
-        node = net.graph.nodes[net.graph.makers[value]]
-        if node.layer.type not in ABOVE_SCORES:
-            return net.graph.blobs[value]
+    graph = net.graph
+    value = list(graph.outputs.values())[-1]
+    node = graph.nodes[graph.makers[value]]
+    while node.layer.type in ABOVE_SCORES:
         value = node.bottoms[0]
+        node = graph.nodes[graph.makers[value]]
+    blob = graph.blobs[value]
+    if graph.final(blob) != value:
+        raise BadInput(
+            f"score: found {blob!r} overwritten in place, expected probabilities and scores in blobs of their own"
+        )
+    return blob
 
 
 def class_targets(target: int | Sequence[int] | Array, images: int, classes: int) -> np.ndarray:

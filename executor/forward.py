@@ -89,6 +89,8 @@ def _shapes_along(
     shapes: list[Shape | None] = [None] * len(graph.blobs)
     for value, array in given.items():
         shapes[value] = tuple(array.shape)
+        if 0 in array.shape:
+            raise BadInput(f"blob {graph.blobs[value]!r}: found shape {shapes[value]}, expected at least one number")
     for number in route:
         node = graph.nodes[number]
         if isinstance(node.layer, Input):

@@ -98,7 +98,7 @@ class Net:
         if rule is not None:
             owners = self.params if params else ()
             keep = Keep.for_walk(self.graph, wanted, self._versions(to), find_rule(rule), owners)
-        return run_forward(self.graph, self.params, given, wanted, keep)
+        return run_forward(self.graph, self.params, given, keep.values, keep)
 
     def backward(
         self,

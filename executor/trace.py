@@ -53,6 +53,12 @@ class Trace:
     def step(self, number: int) -> Step:
         """Node ``number`` of the graph as a walk sees it."""
         node = self.graph.nodes[number]
+        unknown = [self.graph.blobs[value] for value in node.bottoms if self.shapes[value] is None]
+        if unknown:
+            raise BadInput(
+                f"{node.layer.where}: found no bottom {unknown[0]!r}, since the forward pass began above it; expected a walk "
+                "that ends there (`to`), or a forward pass from further below"
+            )
         finals = [self.graph.final(self.graph.blobs[value]) for value in node.tops]
         return Step(
             layer=node.layer,

@@ -144,6 +144,29 @@ def test_walks_start_below_what_makes_probabilities(above: str) -> None:
     assert score_blob(net) == "score"
 
 
+@pytest.mark.parametrize("above", ["Softmax", "Sigmoid"])
+def test_scores_that_are_overwritten_are_no_scores(above: str) -> None:
+    net = make(
+        fully_convolutional(layer("prob", above, "score", top="score")),
+        {"conv": random((4, 2, 3, 3), (4,)), "score": random((3, 4, 2, 2), (3,))},
+    )
+    with pytest.raises(
+        tt.BadInput, match="score: found 'score' overwritten in place, expected probabilities and scores in"
+    ):
+        tt.attend(net, np.ones((1, 2, 6, 7)), 0)
+
+
+@pytest.mark.parametrize("method", ["gradient", "guided"])
+def test_a_map_at_the_image_is_below_what_lies_over_it_in_place(method: str) -> None:
+    """A net that scales its input in place: the map belongs to the image as it was given."""
+    weights = {"fc": random((3, 18), (3,))}
+    end = layer("fc", "InnerProduct", "data", "inner_product_param { num_output: 3 }")
+    scale = layer("ten", "Power", "data", "power_param { scale: 10 }", top="data")
+    x = np.ones((1, 2, 3, 3))
+    bare, scaled = (tt.attend(make(data(1, 2, 3, 3) + text, weights), x, 1, method) for text in (end, scale + end))
+    np.testing.assert_allclose(scaled.map, 10 * bare.map, rtol=1e-14)
+
+
 # -- where maps are read ------------------------------------------------------------------------------------------------
 
 

@@ -150,6 +150,31 @@ def test_a_trace_from_an_inner_blob_is_walked_down_to_there() -> None:
     assert np.array_equal(walk["a"], net.backward(whole, {"b": np.ones((2, 3))})["a"])
 
 
+def test_a_walk_below_where_the_forward_pass_began_is_refused() -> None:
+    trace = NET.forward(fc1=TRACE["fc1"])
+    with pytest.raises(
+        tt.BadInput, match=r"layer 'relu_fc1' \(ReLU\): found no bottom 'fc1', since the forward pass began"
+    ):
+        NET.backward(trace, {"fc2": SIGNALS}, to=["data"])
+
+
+def test_a_sum_is_divided_by_what_a_later_layer_leaves_in_its_place() -> None:
+    """The ReLU in place comes after the reader that the walk starts from; the lean pass must still run it."""
+    net = make(
+        data(1, 4, name="a") + data(1, 4, name="b") + layer("s", "Eltwise", "a b")
+        + layer("early", "InnerProduct", "s", "inner_product_param { num_output: 2 bias_term: false }") + relu("s")
+        + layer("late", "TanH", "s"),
+        {"early": (np.arange(8).reshape(2, 4),)},
+    )  # fmt: skip
+    inputs = {"a": [[1, 2, 3, 4]], "b": [[1, -5, 1, 1]]}
+    lean = net.forward(inputs, blobs=["early"], rule="excitation", to=["a"])
+    found, expected = (
+        net.backward(trace, {"early": [[1, 1]]}, "excitation", to=["a"])["a"] for trace in (lean, net.forward(inputs))
+    )
+    assert np.array_equal(found, expected)
+    assert expected[0, 1] == 0 != expected[0, 0]
+
+
 # -- rules ------------------------------------------------------------------------------------------------------------------
 
 

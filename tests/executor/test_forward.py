@@ -177,6 +177,7 @@ def test_a_walk_over_the_lean_trace_is_the_walk_over_the_whole(rule: str, to: st
         ({"data": np.ones(())}, r"layer 'c1' \(Convolution\)"),
         ({"data": X, "dta": X}, "blob: found 'dta', expected a blob of this net; the nearest known name is 'data'"),
         ({"data": "cat.jpg"}, "blob 'data': found str, expected numbers"),
+        ({"data": X[:0]}, r"blob 'data': found shape \(0, 1, 4, 5\), expected at least one number"),
         ({"data": None}, "blob 'data': found NoneType, expected numbers"),
         ({"data": X * 1j}, "blob 'data': found ndarray, expected numbers"),
         ({"data": [[1], [2, 3]]}, "blob 'data': found list, expected numbers"),
