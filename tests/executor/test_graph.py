@@ -120,7 +120,7 @@ def test_what_is_no_net_is_told_in_one_line(text: str, message: str) -> None:
 
 
 def test_a_net_of_no_layers_is_none() -> None:
-    with pytest.raises(BadInput, match="net.prototxt: layer: found none, expected at least one layer"):
+    with pytest.raises(BadInput, match=r"net.prototxt: layer: found none, expected at least one layer"):
         Graph(schema.new("NetParameter"), "net.prototxt")
 
 
