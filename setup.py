@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-ROOMS = ("caffe_models", "layers", "executor", "attention", "cuda", "repro", "cli")
+ROOMS = ("caffe_models", "layers", "executor", "attention", "repro", "cli")  # and cuda, which is no regular package
+ROOMS_AND_BELOW = [*ROOMS, *(f"{room}.*" for room in ROOMS)]
 
 CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
 GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
@@ -20,7 +21,11 @@ setup(
     license="BSD-2-Clause",
     python_requires=">=3.11",
     package_dir={"thinktwice": "."},
-    packages=["thinktwice", *(f"thinktwice.{room}" for room in ROOMS)],
+    packages=[
+        "thinktwice",
+        "thinktwice.cuda",
+        *(f"thinktwice.{room}" for room in find_packages(include=ROOMS_AND_BELOW)),
+    ],
     package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"]},
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],

@@ -65,6 +65,15 @@ def test_rooms_are_packages_and_cuda_is_none() -> None:
     assert {path.stem for path in (ROOT / "cuda").glob("*.py")}.isdisjoint(taken)
 
 
+def test_every_room_is_installed() -> None:
+    """Also rooms within rooms: what ``packages`` forgets is missing from a wheel, though an editable install has it."""
+    code = "import setuptools, runpy, json; setuptools.setup = lambda **k: print(json.dumps(k['packages'])); "
+    packages = json.loads(run(f"{code}runpy.run_path('setup.py')"))
+    folders = {path.parent for room in ROOMS if room != "tests" for path in (ROOT / room).rglob("__init__.py")}
+    inner = {f"thinktwice.{'.'.join(folder.relative_to(ROOT).parts)}" for folder in folders}
+    assert sorted(packages) == sorted({"thinktwice", "thinktwice.cuda", *inner})
+
+
 def test_another_part_of_the_namespace_cuda_is_found_from_the_root(tmp_path: Path) -> None:
     """What CuPy asks for, without CuPy: ``cuda.pathfinder``, installed elsewhere."""
     (tmp_path / "cuda" / "pathfinder").mkdir(parents=True)
