@@ -10,12 +10,12 @@ import numpy as np
 
 from ..errors import BadInput
 from ..executor.net import Net
-from ..layers.arrays import Array
+from ..layers.arrays import Array, Shape
 from .maps import resize
 from .method import Question
 from .methods import find_method
 from .places import image_blob
-from .targets import class_targets, score_blob, target_scores
+from .targets import class_positions, class_targets, score_blob, target_scores
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def attend(
     method: str = "c-mwp",
     at: str | None = None,
     score: str | None = None,
+    position: Any = None,
     **options: Any,
 ) -> Attention:
     """Maps of what speaks for ``target`` in ``image``.
@@ -51,6 +52,9 @@ def attend(
     ``image``: preprocessed, (N, C, H, W) or (C, H, W). ``target``: a class index, several for all images, or an array
     (N, K). ``at``: the blob to read the map at (the method's own choice by default). ``score``: the blob of class scores
     (by default the net's last output, below any softmax). All targets share one forward pass. Raises ``BadInput``.
+
+    With a hidden blob as ``score``, a target is a channel, or one neuron of it at ``position`` (row, column): one for all
+    targets, K of them, or an array (N, K, 2). Without a position, a channel's positions share in it by softmax.
     """
     chosen = find_method(method)
     settings = chosen.checked(options)
@@ -61,10 +65,11 @@ def attend(
     for blob in filter(None, (at, score)):
         net.graph.final(blob)
     score = score or score_blob(net)
-    classes = _number_of_classes(net, score, array)
-    targets = class_targets(target, len(array), classes)
-    answer = chosen.run(Question(net, array, targets, score, at, settings))
-    scores = target_scores(answer.scores, targets)
+    shape = _score_shape(net, score, array)
+    targets = class_targets(target, len(array), shape[1])
+    positions = None if position is None else class_positions(position, targets, shape[2:])
+    answer = chosen.run(Question(net, array, targets, score, at, settings, positions))
+    scores = target_scores(answer.scores, targets, positions)
     meta = {
         "method": method,
         "paper": chosen.paper,
@@ -73,6 +78,7 @@ def attend(
         "score": score,
         "at": answer.at,
         "targets": targets.tolist(),
+        **({} if positions is None else {"positions": positions.tolist()}),
         "scores": scores.tolist(),
         "input": list(array.shape),
         "dtype": str(net.dtype),
@@ -83,8 +89,8 @@ def attend(
     return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta, gates, curve)
 
 
-def _number_of_classes(net: Net, score: str, image: Array) -> int:
+def _score_shape(net: Net, score: str, image: Array) -> Shape:
     shape = net.shapes(**{image_blob(net): tuple(image.shape)})[score]
     if shape is None or len(shape) < 2:
         raise BadInput(f"score: found blob {score!r} of shape {shape}, expected class scores (N, classes, ...)")
-    return shape[1]
+    return shape

@@ -14,6 +14,10 @@ mean absolute value, per image and target (``step=normalised``), lambda has no u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
 from .gates import Gated, Gates
 from .maps import over_channels
@@ -23,11 +27,11 @@ from .places import image_blob
 
 def run(question: Question) -> Answer:
     options = question.options
-    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
+    gated = Gated.over(question, options["where"])
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
     curve = []
-    for iteration in range(options["iterations"]):
-        passed = gated.recomputed(gates) if iteration else gated.frozen(gates)  # the first changes no activation
+    for _ in range(options["iterations"]):
+        passed = gated.under(gates)
         curve.append(passed.class_scores())
         gradients = passed.gate_gradients()
         moved = {gate: climbed(z, gradients[gate], options) for gate, z in gates.items()}
@@ -43,10 +47,10 @@ def relu_gates(gated: Gated) -> Gates:
     return {gate: array_module(z).broadcast_to(z, (gated.k, *z.shape)).copy() for gate, z in one.items()}
 
 
-def climbed(z: Array, gradient: Array, options) -> Array:
+def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 6."""
-    step = scaled(gradient, options["step"]) - options["sparsity"]
-    return array_module(z).clip(z + z.dtype.type(options["rate"]) * step, 0, 1)
+    step = options["rate"] * scaled(gradient, options["step"]) - options["rate"] * options["sparsity"]
+    return array_module(z).clip(z + step, 0, 1)
 
 
 def scaled(gradient: Array, step: str) -> Array:
@@ -57,19 +61,19 @@ def scaled(gradient: Array, step: str) -> Array:
     return gradient / array_module(size).where(size == 0, 1, size)
 
 
-def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array]) -> Answer:
-    """Gates of 0 and 1, a last pass under them, and the gradient that they let through."""
+def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule = GRADIENT) -> Answer:
+    """Gates of 0 and 1, a last pass under them, and what they let through to the image."""
     final = {gate: (z >= question.options["binarise"]).astype(z.dtype) for gate, z in gates.items()}
     passed = gated.recomputed(final)
     curve = [*curve, passed.class_scores()]
-    maps = over_channels(passed.to_image(at=question.at), question.options["reduce"])
+    maps = over_channels(passed.to_image(rule, at=question.at), question.options["reduce"])
     at = question.at or image_blob(question.net)
     return Answer(maps, at, gated.scores, final, array_module(maps).stack(curve))
 
 
 SOFT_OPTIONS = {
-    "iterations": Option(10, "updates of all gates; the paper needs 10 to 50"),
-    "rate": Option(0.1, "alpha of eq. 6"),
+    "iterations": Option(10, "updates of all gates; the paper needs 10 to 50", least=0),
+    "rate": Option(0.1, "alpha of eq. 6", least=0),
     "sparsity": Option(1.0, "lambda of eq. 6; the paper does not give it, this value is ours"),
     "step": Option("normalised", "dS/dz over its layer's mean absolute value, or as it is", ("normalised", "literal")),
     "start": Option("relu", "the gates that the ReLUs opened, or all open as in the draft", ("relu", "open")),

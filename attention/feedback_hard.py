@@ -28,10 +28,10 @@ from .places import image_blob
 
 def run(question: Question) -> Answer:
     options = question.options
-    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
+    gated = Gated.over(question, options["where"])
     gates, curve = gated.open(), []
-    for iteration in range(options["iterations"]):
-        passed = gated.recomputed(gates) if iteration else gated.frozen(gates)
+    for _ in range(options["iterations"]):
+        passed = gated.under(gates)
         curve.append(passed.class_scores())
         gates = dict(gates)
         carried = passed.to_image(hard_rule(gated, gates, options), at=question.at)
@@ -74,7 +74,7 @@ METHOD = Method(
     equation="z <- z [e > 0], e <- e z [x > 0]",
     run=run,
     options={
-        "iterations": Option(1, "sweeps, each followed by a forward pass under the new gates"),
+        "iterations": Option(1, "sweeps, each followed by a forward pass under the new gates", least=1),
         "forward_mask": Option(True, "whether e passes only where the ReLU was active", (True, False)),
         "lrn": Option("frozen", "LRN on the way down: its frozen normaliser, or its gradient", ("frozen", "gradient")),
         "where": Option("all", "ReLUs with gates", ("conv", "all")),

@@ -12,18 +12,23 @@ In both, nothing below the lowest gates is computed twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from ..errors import BadInput
 from ..executor.forward import Keep, run_forward
 from ..executor.graph import Graph, Node
 from ..executor.net import Net
-from ..executor.rules import GRADIENT, Rule
+from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
 from ..layers.arrays import Array, Shape, array_module
+from ..layers.input import Input
+from ..layers.layer import Step
+from .method import Question, check_plane
 from .places import image_blob
 from .targets import prior
 
@@ -31,14 +36,14 @@ Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
 
 WHERE: dict[str, Callable[[Graph, Node], bool]] = {
     "all": lambda graph, node: True,
-    "conv": lambda graph, node: not fed_by_inner_product(graph, node),
+    "conv": lambda graph, node: not from_inner_product(graph, node.bottoms[0]),
 }
 
 
-def fed_by_inner_product(graph: Graph, node: Node) -> bool:
-    """Whether a ReLU's input comes from a fully connected layer (through normalisations and dropout, if any)."""
-    maker = graph.nodes[graph.makers[node.bottoms[0]]]
-    while maker.layer.type in ("BatchNorm", "Scale", "Bias", "Dropout", "LRN"):
+def from_inner_product(graph: Graph, value: int) -> bool:
+    """Whether a value comes from a fully connected layer (through what works on its numbers one by one)."""
+    maker = graph.nodes[graph.makers[value]]
+    while maker.layer.type in ("ReLU", "BatchNorm", "Scale", "Bias", "Dropout", "LRN", "Feedback"):
         maker = graph.nodes[graph.makers[maker.bottoms[0]]]
     return maker.layer.type == "InnerProduct"
 
@@ -72,7 +77,7 @@ def insert_feedback(net: Net, where: str | Sequence[str] = "all") -> Net:
 
 def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
     relus = {node.layer.name: node for node in graph.nodes if node.layer.type == "ReLU"}
-    gated = {graph.blobs[node.bottoms[0]] for node in graph.nodes if node.layer.type == "Feedback"}
+    gated = {node.bottoms[0] for node in graph.nodes if node.layer.type == "Feedback"}
     if isinstance(where, str):
         if where not in WHERE:
             raise BadInput(f"where: found {where!r}, expected one of {list(WHERE)} or names of ReLU layers")
@@ -82,7 +87,7 @@ def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
         unknown = names - set(relus)
         if unknown:
             raise BadInput(f"where: found {sorted(unknown)}, expected names of ReLU layers: {sorted(relus)}")
-    return {name for name in names if graph.blobs[relus[name].tops[0]] not in gated}
+    return {name for name in names if relus[name].tops[0] not in gated}
 
 
 def _add_gates(message: Any, relu: str) -> None:
@@ -91,16 +96,22 @@ def _add_gates(message: Any, relu: str) -> None:
 
 @dataclass(frozen=True)
 class Gated:
-    """A net with gates, N images (N, C, H, W) and K targets for each (N, K), and its first pass with all gates open."""
+    """A net with gates, N images (N, C, H, W) and K targets for each (N, K), and its first pass with all gates open.
+
+    ``positions`` (N, K, 2): those of hidden neurons, where the targets are channels of a hidden blob ``score``.
+    """
 
     net: Net
     image: Array
-    targets: Any
+    targets: np.ndarray
     score: str
+    positions: np.ndarray | None = None
 
     @classmethod
-    def over(cls, net: Net, image: Array, targets: Any, score: str, where: str | Sequence[str] = "all") -> Gated:
-        return cls(insert_feedback(net, where), image, targets, score)
+    def over(cls, question: Question, where: str | Sequence[str] = "all") -> Gated:
+        """What a method is asked, with gates over the ReLUs ``where``."""
+        net = insert_feedback(question.net, where)
+        return cls(net, question.image, question.targets, question.score, question.positions)
 
     # -- where the gates are ----------------------------------------------------------------------------------------
 
@@ -112,7 +123,9 @@ class Gated:
         nodes = {number: graph.nodes[number] for number in route if graph.nodes[number].layer.type == "Feedback"}
         found = {graph.blobs[node.bottoms[1]]: number for number, node in nodes.items() if len(node.bottoms) == 2}
         if not found:
-            raise BadInput(f"score {self.score!r}: found no ReLU below it, expected one to put a gate on")
+            raise BadInput(
+                f"score {self.score!r}: found no ReLU below it to put a gate on, expected one (see the option where)"
+            )
         return found
 
     def gated(self, gate: str) -> int:
@@ -124,20 +137,27 @@ class Gated:
         return self.net.graph.nodes[self.gates[gate]].bottoms[0]
 
     @cached_property
-    def _boundary(self) -> list[int]:
-        """The values that no gate can change but that something gated reads: where the upper part begins."""
+    def _upper(self) -> list[Node]:
+        """The layers, in order, whose tops gates can change: the part that each pass computes anew."""
         graph = self.net.graph
-        upper, below = set(), []
-        gates = {graph.final(gate) for gate in self.gates}
-        changed = set(gates)
+        changed = {graph.final(gate) for gate in self.gates}
+        upper = []
         for number in graph.needed_for([graph.final(self.score)]):
-            node = graph.nodes[number]
-            if changed.intersection(node.bottoms):
-                upper.add(number)
-                changed.update(node.tops)
-        for number in sorted(upper):
-            below += [value for value in graph.nodes[number].bottoms if value not in changed and value not in below]
-        return below
+            if changed.intersection(graph.nodes[number].bottoms):
+                upper.append(graph.nodes[number])
+                changed.update(graph.nodes[number].tops)
+        return upper
+
+    @cached_property
+    def _changing(self) -> set[int]:
+        """The values that gates can change."""
+        return {value for node in self._upper for value in node.tops}
+
+    @cached_property
+    def _boundary(self) -> list[int]:
+        """The values that no gate can change but that the upper part reads."""
+        fixed = self._changing.union(self.net.graph.final(gate) for gate in self.gates)
+        return list(dict.fromkeys(v for node in self._upper for v in node.bottoms if v not in fixed))
 
     @property
     def scores(self) -> Array:
@@ -155,12 +175,9 @@ class Gated:
         """The first pass (N images), all gates open, with all that a walk may read."""
         graph = self.net.graph
         xp = array_module(self.image)
-        open_gates = {}
-        shapes = self._gate_shapes()
-        for gate in self.gates:
-            one = xp.ones((), self.net.dtype)
-            open_gates[graph.final(gate)] = xp.broadcast_to(one, shapes[gate])
-        given = {graph.given(image_blob(self.net)): self.image, **open_gates}
+        one = xp.ones((), self.net.dtype)
+        given = {graph.final(gate): xp.broadcast_to(one, shape) for gate, shape in self._gate_shapes().items()}
+        given[graph.given(image_blob(self.net))] = self.image
         return run_forward(graph, self.net.params, given, [graph.final(self.score)], Keep.everything(graph))
 
     def _gate_shapes(self) -> dict[str, Shape]:
@@ -169,7 +186,12 @@ class Gated:
         shapes: dict[int, Shape] = {graph.given(image_blob(self.net)): tuple(self.image.shape)}
         for number in graph.needed_for([graph.final(self.score)]):
             node = graph.nodes[number]
-            if node.layer.type == "Input":
+            if isinstance(node.layer, Input):
+                for value in node.tops:
+                    if value not in shapes and graph.blobs[value] not in self.gates:
+                        raise BadInput(
+                            f"input {graph.blobs[value]!r}: found only an image given, expected an array for it"
+                        )
                 continue
             data = node.bottoms[:1] if node.layer.type == "Feedback" else node.bottoms
             for value, shape in zip(node.tops, node.layer.top_shapes([shapes[value] for value in data]), strict=True):
@@ -180,10 +202,15 @@ class Gated:
         """All gates open, for every target."""
         return {gate: array_module(x).ones((self.k, *x.shape), x.dtype) for gate, x in self.activations().items()}
 
-    def activations(self) -> Gates:
+    def activations(self) -> dict[str, Array]:
         """x of the first pass below each gate: (N, C, H, W)."""
-        graph = self.net.graph
-        return {gate: self.first.values[graph.nodes[number].bottoms[0]] for gate, number in self.gates.items()}
+        return {gate: self.first.values[self.below(gate)] for gate in self.gates}
+
+    def under(self, gates: Gates) -> Pass:
+        """The net under ``gates``: without a new forward pass where they close nothing that was active."""
+        x = self.activations()
+        unchanged = all(((z == 1) | (x[gate] == 0)).all() for gate, z in gates.items())
+        return self.frozen(gates) if unchanged else self.recomputed(gates)
 
     def recomputed(self, gates: Gates) -> Pass:
         """A new forward pass under ``gates``, of K * N images from the lowest gates on."""
@@ -196,7 +223,7 @@ class Gated:
         ends = [*self._boundary, *(v for gate in self.gates for v in (graph.final(gate), self.gated(gate)))]
         keep = Keep.for_walk(graph, wanted, ends, GRADIENT, ())
         keep.values.update(ends)
-        keep.values.update(graph.nodes[number].bottoms[0] for number in self.gates.values())
+        keep.values.update(self.below(gate) for gate in self.gates)
         trace = run_forward(graph, self.net.params, given, wanted, keep)
         return Pass(self, trace, folded=True)
 
@@ -207,6 +234,12 @@ class Gated:
         trace.saved = first.saved
         trace.values = {**first.values, **{graph.final(gate): z for gate, z in gates.items()}}
         return Pass(self, trace, folded=False)
+
+
+@reads("bottoms")
+def through_gate(step: Step, signals: Sequence[Array]) -> list[Array | None]:
+    """Down a walk, dS/dx = z dS/dy. Nobody walks to the gates themselves: dS/dz = x dS/dy comes from what arrives here."""
+    return [signals[0] * step.bottoms[1], None]
 
 
 @dataclass(frozen=True)
@@ -225,14 +258,12 @@ class Pass:
 
     def gate_gradients(self) -> Gates:
         """dS/dz = x dS/dy of all gates: (K, N, C, H, W)."""
-        final = self.of.net.graph.final
-        found = self.walk([final(gate) for gate in self.of.gates])
-        return {gate: found[final(gate)] for gate in self.of.gates}
+        x = self.activations()
+        return {gate: x[gate] * a for gate, a in self.contributions().items()}
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""
-        graph, values = self.of.net.graph, self.trace.values
-        below = {gate: values[graph.nodes[number].bottoms[0]] for gate, number in self.of.gates.items()}
+        below = {gate: self.trace.values[self.of.below(gate)] for gate in self.of.gates}
         return {gate: x.reshape(self.of.k if self.folded else 1, -1, *x.shape[1:]) for gate, x in below.items()}
 
     def scores(self) -> Array:
@@ -249,11 +280,11 @@ class Pass:
 
     def prior(self) -> Array:
         """The top-down signal of the targets, (K, N, C, ...)."""
-        targets = self.of.targets
-        if not self.folded:
-            return prior(self.trace.values[self.of.net.graph.final(self.of.score)], targets)
-        scores = self.scores()
-        parts = [prior(scores[k], targets[:, k : k + 1]) for k in range(self.of.k)]
+        scores, targets, positions = self.scores(), self.of.targets, self.of.positions
+        parts = []
+        for k in range(self.of.k):  # each target has scores of its own
+            there = None if positions is None else positions[:, k : k + 1]
+            parts.append(prior(scores[k], targets[:, k : k + 1], there))
         return array_module(scores).concatenate(parts)
 
     def walk(
@@ -262,21 +293,28 @@ class Pass:
         """Signals (K, N, ...) at the values ``ends``, from the targets' scores or from ``starts``."""
         graph = self.of.net.graph
         signals = self._fold(starts if starts is not None else {graph.final(self.of.score): self.prior()})
+        rule = replace(rule, table={"Feedback": through_gate, **rule.table})
         found = walk_back(graph, self.trace, signals, rule, ends, parameters=False).signals
         return self._unfold({value: found[value] for value in ends if value in found})
 
     def to_image(
         self, rule: Rule = GRADIENT, starts: Mapping[int, Array] | None = None, at: str | None = None
     ) -> Array:
-        """The signal at the image, or at the blob ``at``: (K, N, C, H, W). Below the gates the first pass goes on."""
+        """The signal at the image, or at the blob ``at``: (K, N, C, H, W). Below the gates the first pass goes on.
+
+        Raises ``BadInput`` where ``at`` has no signal, or not 4 axes.
+        """
         graph, of = self.of.net.graph, self.of
-        end = graph.final(at) if at else graph.given(image_blob(of.net))
-        if not self.folded:
-            return self.walk([end], rule, starts)[end]
-        if end in self.trace.values and end not in of._boundary:
-            return self.walk([end], rule, starts)[end]
-        upper = self.walk(of._boundary, rule, starts)
-        return Pass(of, of.first, folded=False).walk([end], rule, upper)[end]
+        at = at or image_blob(of.net)
+        end = graph.given(at)
+        if self.folded and end not in of._changing:
+            found = of.frozen({}).walk([end], rule, self.walk(of._boundary, rule, starts))
+        else:
+            found = self.walk([end], rule, starts)
+        if end not in found:
+            raise BadInput(f"at: found blob {at!r}, expected one between the image and the score {of.score!r}")
+        check_plane(at, found[end].shape[1:])
+        return found[end]
 
     def _fold(self, signals: Mapping[int, Array]) -> dict[int, Array]:
         if not self.folded:

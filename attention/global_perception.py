@@ -18,31 +18,23 @@ from typing import Any
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
-from .feedback import SOFT_OPTIONS, relu_gates, scaled
+from .feedback import SOFT_OPTIONS, conclude, relu_gates, scaled
 from .gates import Gated
 from .guided import GUIDED
-from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
-from .places import image_blob
 
 
 def run(question: Question) -> Answer:
     options = question.options
-    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
+    gated = Gated.over(question, options["where"])
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
     curve = []
-    for iteration in range(options["iterations"]):
-        passed = gated.recomputed(gates) if iteration else gated.frozen(gates)
+    for _ in range(options["iterations"]):
+        passed = gated.under(gates)
         curve.append(passed.class_scores())
         gradients = passed.gate_gradients()
         gates = {gate: climbed(z, gradients[gate], options) for gate, z in gates.items()}
-    if options["binarise"] is not None:
-        gates = {gate: (z >= options["binarise"]).astype(z.dtype) for gate, z in gates.items()}
-    passed = gated.recomputed(gates)
-    curve.append(passed.class_scores())
-    maps = over_channels(passed.to_image(GUIDED, at=question.at), options["reduce"])
-    at = question.at or image_blob(question.net)
-    return Answer(maps, at, gated.scores, gates, array_module(maps).stack(curve))
+    return conclude(question, gated, gates, curve, GUIDED)
 
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
@@ -77,8 +69,8 @@ METHOD = Method(
     options={
         **{name: option for name, option in SOFT_OPTIONS.items() if name != "sparsity"},
         "rank_weight": Option(1.0, "lambda; the paper does not give it, this value is ours"),
-        "smoothing": Option(1e-3, "mu of eq. 8; the paper does not give it"),
-        "minor": Option(0.01, "singular values below this part of the greatest are minor, and dropped"),
+        "smoothing": Option(1e-3, "mu of eq. 8; the paper does not give it", least=1e-12),
+        "minor": Option(0.01, "singular values below this part of the greatest are minor, and dropped", least=0),
         "inverse": Option("derived", "g^-1 as it follows from eq. 8, or as eq. 11 prints it", ("derived", "printed")),
         **reduce_option("max_abs"),
     },

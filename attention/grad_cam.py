@@ -21,7 +21,7 @@ def run(question: Question) -> Answer:
     at = question.at or last_features(question)
     trace = net.forward({image_blob(net): question.image}, blobs=[score, at], rule=GRADIENT, to=[at])
     check_plane(at, trace.shape(at))
-    gradient = net.backward(trace, {score: prior(trace[score], question.targets)}, to=[at])[at]
+    gradient = net.backward(trace, {score: prior(trace[score], question.targets, question.positions)}, to=[at])[at]
     weights = gradient.mean((-2, -1), keepdims=True)
     return Answer((weights * trace[at]).sum(-3).clip(0, None), at, trace[score])
 

@@ -16,22 +16,62 @@ from .maps import REDUCTIONS, over_channels
 from .places import image_blob
 from .targets import prior
 
-# scores (N, C, ...), targets (N, K) -> the signal at the scores (K, N, C, ...)
-Start = Callable[[Array, np.ndarray], Array]
+# scores (N, C, ...), targets (N, K), their positions (N, K, axes) or None -> the signal at the scores (K, N, C, ...)
+Start = Callable[[Array, np.ndarray, "np.ndarray | None"], Array]
 
 
 @dataclass(frozen=True)
 class Option:
-    """One named choice of a method; the default is the authors' value."""
+    """One named choice of a method; the default is the authors' value. Where there are no choices, it is a number (of the
+    default's type, or of ``number`` where the default is None; at least ``least``) or a text."""
 
     default: Any
     help: str
     choices: tuple[Any, ...] = ()
+    number: type[int] | type[float] | None = None
+    least: float | None = None
+
+    def read(self, value: Any) -> Any:
+        """A value as this option takes it; the words of a command line will do. ``ValueError`` says what is expected."""
+        if value is None and self.default is None:
+            return None
+        number = self.number or type(self.default)
+        if self.choices:
+            return self._choice(value)
+        if number in (int, float):
+            return self._number(value, number)
+        if not isinstance(value, str):
+            raise ValueError("a text")
+        return value
+
+    def _choice(self, value: Any) -> Any:
+        def word(choice: Any) -> str:
+            return choice if isinstance(choice, str) else str(choice).lower()
+
+        words = {word(choice): choice for choice in self.choices}
+        if word(value) not in words:
+            raise ValueError(f"one of {list(self.choices)}")
+        return words[word(value)]
+
+    def _number(self, value: Any, number: type) -> Any:
+        kind = "a whole number" if number is int else "a number"
+        bound = "" if self.least is None else f" of at least {self.least:g}"
+        try:
+            found = number(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(kind + bound) from None
+        cut = number is int and found != float(value)
+        if isinstance(value, bool) or cut or not (self.least is None or found >= self.least):
+            raise ValueError(kind + bound)
+        return found
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a method is asked: the net, the images (N, C, H, W), the class indices (N, K), where scores and map lie."""
+    """What a method is asked: the net, the images (N, C, H, W), the class indices (N, K), where scores and map lie.
+
+    ``positions`` (N, K, 2): the target is one neuron of a hidden blob ``score``, its class index being the channel.
+    """
 
     net: Net
     image: Array
@@ -39,6 +79,7 @@ class Question:
     score: str
     at: str | None
     options: Mapping[str, Any]
+    positions: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -74,16 +115,18 @@ class Method:
 
     def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options with their defaults. Raises ``BadInput`` for unknown names and values."""
+        given = {}
         for name, value in options.items():
             if name not in self.options:
                 known = sorted(self.options)
                 raise BadInput(
                     f"method {self.name!r}: found option {name!r}, expected one of {known}{nearest(name, known)}"
                 )
-            choices = self.options[name].choices
-            if choices and value not in choices:
-                raise BadInput(f"method {self.name!r}: option {name}: found {value!r}, expected one of {list(choices)}")
-        return {name: options.get(name, option.default) for name, option in self.options.items()}
+            try:
+                given[name] = self.options[name].read(value)
+            except ValueError as expected:
+                raise BadInput(f"method {self.name!r}: option {name}: found {value!r}, expected {expected}") from None
+        return {name: given.get(name, option.default) for name, option in self.options.items()}
 
     def describe(self) -> dict[str, Any]:
         """This method as plain data, for ``methods --json``."""
@@ -110,13 +153,13 @@ def by_walk(question: Question, rule: Rule, at: str, start: Start = prior) -> An
 def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = prior) -> tuple[list[Array], Array]:
     """One forward pass and a walk under each of ``rules``: the signals (K, N, C, H, W) at ``at``, and the scores' blob.
 
-    ``start`` makes the signal at the scores of these and the targets. The rules must read the same arrays of every layer.
+    ``start`` makes the signal at the scores of these, the targets and their positions. The rules must read the same arrays of every layer.
     """
     net, score = question.net, question.score
     trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rules[0], to=[at])
     scores = trace[score]
     given = net.graph.given(at)  # at the image: below any layer in place over it
-    top_down = {score: start(scores, question.targets)}
+    top_down = {score: start(scores, question.targets, question.positions)}
     signals = [net.backward(trace, top_down, rule=rule, to=[at]).signals[given] for rule in rules]
     check_plane(at, signals[0].shape[1:])
     return signals, scores

@@ -31,11 +31,11 @@ MODES: dict[str, dict[str, Any]] = {
 
 def run(question: Question) -> Answer:
     options = chosen(question.options, MODES)
-    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
-    gates: Gates = {}
+    gated = Gated.over(question, options["where"])
+    gates = gated.open()
     first = gated.frozen({})
     signal = first.to_image(recovery_rule(gated, gates, options), at=question.at)
-    curve = [first.class_scores(), gated.recomputed({**gated.open(), **gates}).class_scores()]
+    curve = [first.class_scores(), gated.recomputed(gates).class_scores()]
     at = question.at or image_blob(question.net)
     return Answer(over_channels(signal, options["reduce"]), at, gated.scores, gates, array_module(signal).stack(curve))
 

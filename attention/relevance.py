@@ -41,10 +41,10 @@ def relevance(question: Question, rule: Rule) -> Answer:
     return by_walk(question, rule, question.at or image_blob(question.net), start=scores_of)
 
 
-def scores_of(scores: Array, targets: np.ndarray) -> Array:
+def scores_of(scores: Array, targets: np.ndarray, positions: np.ndarray | None = None) -> Array:
     """Relevance at the scores (K, N, C, ...): the target's own score; of several positions, each its own, weighted as in
     ``prior``."""
-    return prior(scores, targets) * scores
+    return prior(scores, targets, positions) * scores
 
 
 def relevance_rule(name: str, linear: StepRule, epsilon: float = 0) -> Rule:

@@ -5,8 +5,8 @@ then recovery (FR) runs from these neurons, each with a signal of 1, over a fres
 
 A neuron of the layer is selected where its gate is open, it is active, its gradient d after pruning is positive and at
 least ``portion`` times the mean of the positive ones. ``simultaneously`` (the paper's figures, portion and ratio 0.1): one
-walk from all of them. ``separately`` (portion and ratio 1): one walk per neuron, energies merged by their average (paper)
-or maximum (program). The paper names the layer conv5_2 of VGG16, the program uses conv5_1.
+walk from all of them. ``separately`` (portion and ratio 1): one walk per neuron; their energy maps, each of l2 norm 1
+(paper, §3.4.1) or maximum 1 (program), are merged by average (paper) or maximum (program). The paper names the layer conv5_2 of VGG16, the program uses conv5_1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import BadInput, nearest
 from ..layers.arrays import Array, array_module
 from .gates import Gated, Pass
-from .maps import over_channels
+from .maps import normalised, over_channels
 from .method import Answer, Method, Option, Question, chosen
 from .places import classifier_below, image_blob
 from .recovery import recovery_rule
@@ -26,8 +26,8 @@ from .selective_pruning import MODES as PRUNING_MODES
 from .selective_pruning import select
 
 MODES = {
-    "paper": {**PRUNING_MODES["paper"], "merge": "average", "vgg": "relu5_2"},
-    "demo": {**PRUNING_MODES["demo"], "merge": "maximum", "vgg": "relu5_1"},
+    "paper": {**PRUNING_MODES["paper"], "merge": "average", "norm": "l2", "vgg": "relu5_2"},
+    "demo": {**PRUNING_MODES["demo"], "merge": "maximum", "norm": "max", "vgg": "relu5_1"},
 }
 TOGETHER = {"portion": 0.1, "recovery_ratio": 0.1}
 APART = {"portion": 1.0, "recovery_ratio": 1.0}
@@ -60,6 +60,10 @@ def layer_gate(gated: Gated, options: Mapping[str, Any]) -> str:
     classifier = graph.nodes[graph.node(classifier_below(gated.net, gated.score))]
     below = set(graph.needed_for(classifier.bottoms[:1]))
     spatial = [gate for gate, number in gated.gates.items() if number in below and gated.activations()[gate].ndim == 4]
+    if not spatial:
+        raise BadInput(
+            f"score {gated.score!r}: found no ReLU with rows and columns below its classifier, expected one to select in"
+        )
     return spatial[-1]
 
 
@@ -79,7 +83,7 @@ def together(gated: Gated, gate: str, neurons: Array, options: Mapping[str, Any]
 
 
 def apart(gated: Gated, gate: str, neurons: Array, options: Mapping[str, Any]) -> Array:
-    """One recovery per selected neuron, ``AT_ONCE`` at a time for all images; energies merged: maps (K, N, H, W)."""
+    """One recovery per selected neuron, ``AT_ONCE`` at a time for all images; normalised energies merged: (K, N, H, W)."""
     xp = array_module(neurons)
     merged = []
     for own in neurons:  # of one target: (N, C, H, W)
@@ -90,7 +94,7 @@ def apart(gated: Gated, gate: str, neurons: Array, options: Mapping[str, Any]) -
         for start in range(0, total, AT_ONCE):
             numbers = xp.arange(start + 1, min(start + AT_ONCE, total) + 1).reshape(-1, 1, 1)
             one_each = (rank == numbers).astype(own.dtype).reshape(-1, *own.shape)
-            energies = energy(gated, gate, one_each, options)
+            energies = normalised(energy(gated, gate, one_each, options), options["norm"])
             sums = energies.sum(0) if sums is None else sums + energies.sum(0)
             highest = energies.max(0) if highest is None else xp.maximum(highest, energies.max(0))
         if sums is None:
@@ -119,8 +123,10 @@ METHOD = Method(
             None, "the ReLU whose neurons are selected; VGG16: relu5_2, else the last below the classifier"
         ),
         "simultaneously": Option(True, "one walk from all selected neurons, or one from each", (True, False)),
-        "portion": Option(None, "t: a selected neuron's least gradient, as a part of the mean positive one"),
-        "recovery_ratio": Option(None, "r of the mean thresholds in recovery"),
+        "portion": Option(
+            None, "t: a selected neuron's least gradient, as a part of the mean positive one", number=float, least=0
+        ),
+        "recovery_ratio": Option(None, "r of the mean thresholds in recovery", number=float),
         "merge": Option(None, "how energies of separate neurons are merged", (None, "average", "maximum")),
     },
 )

@@ -41,20 +41,22 @@ def run(question: Question) -> Answer:
 
 
 def select(question: Question, options: Mapping[str, Any]) -> tuple[Gated, Gates, Pass, Array]:
-    """The gated net, the gates after the last iteration, the pass under them, and the curve of class scores."""
-    gated = Gated.over(question.net, question.image, question.targets, question.score, options["where"])
+    """The gated net, the gates after the last iteration, the pass under them, and the curve of class scores.
+
+    The last iteration is the one after which no gate of any image and target would change.
+    """
+    gated = Gated.over(question, options["where"])
     gates = gated.open()
     passed = gated.frozen(gates)
     curve = [passed.class_scores()]
     for iteration in range(options["iterations"]):
         pruned = prune(gated, gates, passed, options, first=iteration == 0)
-        settled = all((pruned[gate] == gates[gate]).all() for gate in gates)
+        if iteration and all((pruned[gate] == gates[gate]).all() for gate in gates):
+            break
         gates = pruned
         again = gated.recomputed(gates)
         curve.append(again.class_scores())
         passed = again if options["masks"] == "recomputed" else gated.frozen(gates)
-        if settled and iteration:
-            break
     return gated, gates, passed, array_module(question.image).stack(curve)
 
 
@@ -81,7 +83,7 @@ def below_first_phase(gated: Gated) -> set[str]:
 
 PRUNING_OPTIONS = {
     **threshold_options(),
-    "iterations": Option(None, "updates of all gates; 5 in the paper, 2 in the program"),
+    "iterations": Option(None, "updates of all gates; 5 in the paper, 2 in the program", number=int, least=0),
     "masks": Option(None, "ReLU masks and switches of the first pass, or of each", (None, "frozen", "recomputed")),
 }
 

@@ -8,11 +8,12 @@ divided by its maximum, resized, summed, divided by the maximum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import BadInput, nearest
 from ..layers.arrays import Array, array_module
-from .gates import Gated, Gates, Pass, fed_by_inner_product
+from .gates import Gated, Gates, Pass, from_inner_product
 from .maps import normalised, resize
 from .method import Answer, Method, Option, Question, chosen
 from .places import image_blob
@@ -38,20 +39,25 @@ def run(question: Question) -> Answer:
     return Answer(maps, image_blob(question.net), gated.scores, gates, curve)
 
 
-def summed_gates(gated: Gated, options) -> list[str]:
+def summed_gates(gated: Gated, options: Mapping[str, Any]) -> list[str]:
     """The gates whose layers are summed: those named; the program's for VGG16; else all behind convolutions."""
-    names = [gate.removesuffix("_gates") for gate in gated.gates]
-    wanted: Sequence[str] = [name.strip() for name in options["layers"].split(",")] if options["layers"] else ()
-    for name in wanted:
-        if name not in names:
-            raise BadInput(f"layers: found {name!r}, expected gated ReLUs{nearest(name, names)}")
-    if not wanted and options["mode"] == "demo" and set(DEMO_LAYERS) <= set(names):
-        wanted = DEMO_LAYERS
-    if wanted:
-        return [f"{name}_gates" for name in wanted]
+    spatial = {gate.removesuffix("_gates"): gate for gate, x in gated.activations().items() if x.ndim == 4}
+    if options["layers"]:
+        wanted = [name.strip() for name in options["layers"].split(",")]
+        for name in wanted:
+            if name not in spatial:
+                known = list(spatial)
+                raise BadInput(
+                    f"layers: found {name!r}, expected ReLUs with rows and columns: {known}{nearest(name, known)}"
+                )
+        return [spatial[name] for name in wanted]
+    if options["mode"] == "demo" and set(DEMO_LAYERS) <= set(spatial):
+        return [spatial[name] for name in DEMO_LAYERS]
     graph = gated.net.graph
-    relus = {gate: graph.nodes[graph.node(gate.removesuffix("_gates"))] for gate in gated.gates}
-    return [gate for gate, relu in relus.items() if not fed_by_inner_product(graph, relu)]
+    convolved = [gate for gate in spatial.values() if not from_inner_product(graph, gated.below(gate))]
+    if not convolved:
+        raise BadInput(f"score {gated.score!r}: found no ReLU behind a convolution below it, expected layers to sum")
+    return convolved
 
 
 def evidence(passed: Pass, gates: Gates, chosen_gates: Sequence[str], of: str) -> list[Array]:

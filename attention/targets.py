@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import BadInput
 from ..executor.net import Net
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, Shape, array_module
 
 # Layers that turn scores into probabilities, losses or answers. Walks start below them: the papers explain the score.
 ABOVE_SCORES = frozenset(
@@ -61,26 +62,57 @@ def class_targets(target: int | Sequence[int] | Array, images: int, classes: int
     return targets
 
 
-def prior(scores: Array, targets: np.ndarray) -> Array:
+def class_positions(position: Any, targets: np.ndarray, sizes: Shape) -> np.ndarray:
+    """Positions (N, K, axes) in maps of scores of these ``sizes``: from one, K of them, or an array. Raises ``BadInput``."""
+    try:
+        positions = np.broadcast_to(np.asarray(position), (*targets.shape, len(sizes)))
+    except ValueError:  # of other lengths
+        positions = np.array(())
+    if not positions.size or positions.dtype.kind not in "iu":
+        raise BadInput(
+            f"position: found {position!r}, expected whole numbers, one for each of the sizes {tuple(sizes)} of a map of scores, "
+            "for all targets or for each"
+        )
+    wrong = positions[((positions < 0) | (positions >= np.array(sizes))).any(-1)]
+    if wrong.size:
+        raise BadInput(f"position: found {tuple(wrong[0].tolist())}, expected one in a map of sizes {tuple(sizes)}")
+    return positions
+
+
+def prior(scores: Array, targets: np.ndarray, positions: np.ndarray | None = None) -> Array:
     """The top-down signal (K, N, C, *positions): zero but for the target class, where the positions share 1.
 
     Where a fully convolutional net gives each class a map of scores, position u gets softmax_u(s(u)) of that class's own
-    scores (Excitation Backprop's fork); a single score gets 1. ``scores`` (N, C, *positions), ``targets`` (N, K).
+    scores (Excitation Backprop's fork); a single score gets 1, and so does the one at the target's own position where
+    ``positions`` (N, K, axes) names it. ``scores`` (N, C, *positions), ``targets`` (N, K).
     """
     xp = array_module(scores)
     images, classes = scores.shape[:2]
     flat = scores.reshape(images, classes, -1)
     signal = xp.zeros((targets.shape[1], *flat.shape), scores.dtype)
+    if positions is not None:
+        flat_positions = _flat(positions, scores.shape[2:])
     for image, row in enumerate(targets):
         for k, target in enumerate(row):
+            if positions is not None:
+                signal[k, image, target, flat_positions[image, k]] = 1
+                continue
             own = flat[image, target]
             weights = xp.exp(own - own.max())
             signal[k, image, target] = weights / weights.sum()
     return signal.reshape(len(signal), *scores.shape)
 
 
-def target_scores(scores: Array, targets: np.ndarray) -> np.ndarray:
-    """The targets' scores (N, K); where there are several positions, the highest."""
-    flat = scores.reshape(*scores.shape[:2], -1).max(-1)
-    rows = [[float(flat[image, target]) for target in row] for image, row in enumerate(targets)]
-    return np.array(rows)
+def target_scores(scores: Array, targets: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
+    """The targets' scores (N, K); where there are several positions, the highest, or those at ``positions`` (N, K, axes)."""
+    flat = scores.reshape(*scores.shape[:2], -1)
+    own = [[flat[image, target] for target in row] for image, row in enumerate(targets)]
+    if positions is None:
+        return np.array([[float(map_.max()) for map_ in row] for row in own])
+    there = _flat(positions, scores.shape[2:])
+    return np.array([[float(own[image][k][there[image, k]]) for k in range(len(row))] for image, row in enumerate(own)])
+
+
+def _flat(positions: np.ndarray, sizes: Shape) -> np.ndarray:
+    """Positions (N, K, axes) as numbers in raster order (N, K)."""
+    return np.ravel_multi_index(tuple(np.moveaxis(positions, -1, 0)), tuple(sizes))
