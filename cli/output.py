@@ -34,7 +34,9 @@ class Output:
         from rich import box
         from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        if title:
+            print(title)  # not the table's own, which is wrapped to its width
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
             justify: Any = "right" if column.startswith(">") else "left"
             table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")

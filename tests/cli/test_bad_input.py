@@ -213,6 +213,8 @@ def test_what_cuts_a_command_short_is_told_in_one_line(run, monkeypatch, error, 
 def test_a_closed_pipe_is_quiet(folder):
     code = "from thinktwice.cli.main import main; import sys; sys.exit(main(['methods', '--json']))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 141

@@ -64,6 +64,12 @@ def test_tables_in_a_pipe_have_no_colours_and_are_not_wrapped(folder, variable):
     assert any("conv1" in row and "Convolution" in row and "2x4x16x18" in row for row in done.stdout.splitlines())
 
 
+def test_a_long_file_name_stays_in_one_piece(run, folder):
+    name = "photo-" + "x" * 150 + ".png"
+    (folder / name).write_bytes((folder / "photo.png").read_bytes())
+    assert name in run(f"classify {name} {FILES}").out
+
+
 def test_brackets_in_names_are_no_markup(run, folder):
     text = (folder / "net.prototxt").read_text().replace('name: "relu1"', 'name: "[red]relu1[/red]"')
     (folder / "brackets.prototxt").write_text(text)
