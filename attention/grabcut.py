@@ -39,23 +39,31 @@ def grabcut(
         return np.zeros(energy.shape, bool)
     trimap = np.full(energy.shape, cv2.GC_PR_BGD, np.uint8)
     trimap[is_ground], trimap[is_object] = cv2.GC_BGD, cv2.GC_FGD
-    colours = _colours(cv2, image, trimap)
+    colours = mixtures(image[is_object], image[is_ground])
     cut(image, trimap, colours, cv2.GC_EVAL_FREEZE_MODEL)
     for _ in range(rounds - 1):
         cut(image, trimap, colours, cv2.GC_EVAL)
     return largest(trimap & 1 == 1)
 
 
-def cut(image: np.ndarray, trimap: np.ndarray, colours: tuple[np.ndarray, np.ndarray], mode: int) -> None:
-    """One graph cut: OpenCV's ``trimap`` (H, W) and ``colours`` (ground, object) are changed in place."""
+Colours = tuple[np.ndarray, np.ndarray]  # of ground and object: five Gaussians each, as OpenCV stores them
+
+
+def mixtures(of_object: np.ndarray, of_ground: np.ndarray) -> Colours:
+    """The mixtures of Gaussians of two lists of pixels (number, 3), uint8."""
     cv2 = opencv()
-    cv2.setRNGSeed(0)  # the mixtures start with k-means, whose start is drawn: the same picture gives the same mask
-    cv2.grabCut(np.ascontiguousarray(image), trimap, None, *colours, 1, mode)
+    picture = np.concatenate([of_object, of_ground])[None]
+    labels = np.full(picture.shape[:2], cv2.GC_BGD, np.uint8)
+    labels[:, : len(of_object)] = cv2.GC_FGD
+    colours = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)  # k-means starts from drawn pixels: the same picture must give the same mask
+    cv2.grabCut(picture, labels, None, *colours, 0, cv2.GC_INIT_WITH_MASK)
+    return colours
 
 
-def no_colours() -> tuple[np.ndarray, np.ndarray]:
-    """Room for two mixtures of five Gaussians: a weight, a mean and a covariance each."""
-    return np.zeros((1, 65)), np.zeros((1, 65))
+def cut(image: np.ndarray, trimap: np.ndarray, colours: Colours, mode: int) -> None:
+    """One graph cut: OpenCV's ``trimap`` (H, W), and with GC_EVAL the ``colours`` before it, are changed in place."""
+    opencv().grabCut(np.ascontiguousarray(image), trimap, None, *colours, 1, mode)
 
 
 def largest(mask: np.ndarray) -> np.ndarray:
@@ -83,11 +91,3 @@ def opencv() -> ModuleType:
     except ImportError:
         raise BadInput("OpenCV: found none, expected it for graph cuts: pip install 'thinktwice[segment]'") from None
     return cv2
-
-
-def _colours(cv2: ModuleType, image: np.ndarray, trimap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mixtures of the certain pixels alone: of a picture that holds nothing else, since OpenCV takes all pixels in."""
-    certain = (trimap == cv2.GC_BGD) | (trimap == cv2.GC_FGD)
-    colours = no_colours()
-    cut(image[certain][None], trimap[certain][None], colours, cv2.GC_INIT_WITH_MASK)
-    return colours

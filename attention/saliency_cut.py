@@ -1,8 +1,7 @@
 """SaliencyCut: GrabCut that starts at a map and widens its own doubt around each result.
 
 Cheng, Mitra, Huang, Torr, Hu: Global Contrast based Salient Region Detection (PAMI 2015), §5, which TPAMI (2018) takes in
-Procedure 2. Steps and numbers are those of the authors' program. It differs in one thing: there the first mixtures of colours
-weigh each pixel by its saliency; OpenCV's know no weights, so an uncertain pixel counts for the likelier side.
+Procedure 2. Steps and numbers are those of the authors' program; the graph cuts and mixtures of colours are OpenCV's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import BadInput
-from .grabcut import check, cut, no_colours, opencv
+from .grabcut import check, cut, mixtures, opencv
 
 BORDER = 0.02  # of the image's sides: never object
 SEED = 70 / 255  # saliency in the region to work on,
@@ -21,6 +20,8 @@ LEAST_OBJECT = 0.02  # of the pixels looked at
 ATTEMPTS, STEP = 4, 0.2  # each with a lower threshold for certain object pixels
 ROUNDS, SETTLED = 4, 10  # until fewer pixels change
 CUTS, CUTS_SETTLED = 8, 50  # in each round, likewise
+LEAST_WEIGHT = 50  # pixels on each side, to learn colours from
+LEVELS = 8  # in which a pixel's saliency counts for the object's colours, the rest for the ground's
 WIDTH = 5  # pixels to both sides of an outline that are doubted again
 SQUARE = np.ones((3, 3), bool)
 
@@ -79,28 +80,36 @@ def _object(
 ) -> np.ndarray:
     """The object in a window (H, W), or an empty mask."""
     cv2 = opencv()
-    trimap = np.where(saliency > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap = np.full(saliency.shape, cv2.GC_PR_BGD, np.uint8)
     trimap[saliency < low], trimap[saliency > high] = cv2.GC_BGD, cv2.GC_FGD
-    before, mask = seed, _settled(image, trimap)
+    before, mask = seed, _settled(image, trimap, saliency)
     for _ in range(ROUNDS - 1):
         mask = _heaviest(mask, LEAST_OBJECT)
         if not mask.any() or (mask != before).sum() < SETTLED:
             return mask
-        before, mask = mask, _settled(image, _doubted(mask, inside))
+        trimap = _doubted(mask, inside)
+        before, mask = mask, _settled(image, trimap, trimap != cv2.GC_BGD)
     return _heaviest(mask, LEAST_OBJECT)
 
 
-def _settled(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
-    """The mask after cuts that learn their colours anew until little changes; empty where one side has no pixels."""
-    cv2, colours = opencv(), no_colours()
-    for number in range(CUTS):
-        before = trimap & 1 == 1
-        if before.all() or not before.any():
-            return np.zeros(trimap.shape, bool)
-        cut(image, trimap, colours, cv2.GC_EVAL if number else cv2.GC_INIT_WITH_MASK)
-        if ((trimap & 1 == 1) != before).sum() <= CUTS_SETTLED:
+def _settled(image: np.ndarray, trimap: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The mask after cuts that learn their colours anew until little changes.
+
+    The first colours are the object's as far as a pixel's ``weight`` goes (0 to 1), for the rest the ground's.
+    """
+    if min(weight.sum(), (1.0 - weight).sum()) < LEAST_WEIGHT:
+        return weight > 0.5
+    cv2, pixels = opencv(), image.reshape(-1, 3)
+    times = np.rint(LEVELS * weight).astype(int).ravel()
+    colours, mode = mixtures(pixels.repeat(times, 0), pixels.repeat(LEVELS - times, 0)), cv2.GC_EVAL_FREEZE_MODEL
+    mask = trimap & 1 == 1
+    for _ in range(CUTS):
+        before = mask
+        cut(image, trimap, colours, mode)
+        mask, mode = trimap & 1 == 1, cv2.GC_EVAL
+        if (mask != before).sum() <= CUTS_SETTLED or mask.all() or not mask.any():
             break
-    return trimap & 1 == 1
+    return mask
 
 
 def _doubted(mask: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -108,7 +117,7 @@ def _doubted(mask: np.ndarray, inside: np.ndarray) -> np.ndarray:
     cv2 = opencv()
     grown = ndimage.binary_dilation(mask, SQUARE, WIDTH) & inside
     core = ndimage.binary_erosion(mask, SQUARE, WIDTH, border_value=1)
-    core = (core if core.sum() >= 50 else mask) & inside
+    core = (core if core.sum() >= LEAST_WEIGHT else mask) & inside
     trimap = np.full(mask.shape, cv2.GC_BGD, np.uint8)
     trimap[grown], trimap[core] = cv2.GC_PR_FGD, cv2.GC_FGD
     return trimap
