@@ -3,6 +3,9 @@
 Excitation Backprop (2016), §3.3: the dual of the class unit has the top layer's weights negated. Both masses go down through
 that one layer, the difference ``C = M - D`` lies at the classifier's input, and since excitation backprop is linear in
 its mass, one sweep carries the signed ``C`` on. It is not clamped on its way.
+
+Table 2's "w/o norm" is ``normalise=False``; its "post-norm" is that with ``variant="post-norm"`` as well: maps are normalised at
+the end in place of at every layer. With ``normalise=True`` both variants agree wherever no mass is lost on the way.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ METHOD = Method(
         **reduce_option("positive_sum"),
         "variant": Option(
             "contrast",
-            "contrast: one sweep of the difference; post-norm: two, each map L1-normalised (Table 2)",
+            "contrast: one sweep of the difference; post-norm: two sweeps, each map L1-normalised",
             VARIANTS,
         ),
         **OPTIONS,

@@ -2,6 +2,9 @@
 
 Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2013), §2.1: unpool through the switches, rectify the
 signal, filter with the transposed filters. Not the improved version of ``guided.py``, which also keeps the ReLU's own mask.
+
+Without that mask only the switches tie the signal of a class to the image. Where a net ends in global average pooling, the
+signal starts the same at every position; it may be positive nowhere some layers down, and the map empty (SqueezeNet).
 """
 
 from __future__ import annotations

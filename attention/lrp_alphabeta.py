@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BadInput
 from ..executor.rules import Rule, StepRule, reads
 from ..layers.arrays import Array, array_module
 from ..layers.layer import Step
@@ -58,10 +57,7 @@ def _half(values: Array, sign: int) -> Array:
 
 
 def run(question: Question) -> Answer:
-    alpha, bias = question.options["alpha"], question.options["bias"]
-    if not alpha >= 1:
-        raise BadInput(f"method 'lrp-alphabeta': option alpha: found {alpha}, expected at least 1 (beta = alpha - 1)")
-    return relevance(question, alphabeta_rule(alpha, bias))
+    return relevance(question, alphabeta_rule(question.options["alpha"], question.options["bias"]))
 
 
 METHOD = Method(
@@ -72,7 +68,7 @@ METHOD = Method(
     run=run,
     options={
         **reduce_option("sum"),
-        "alpha": Option(2.0, "weight of what speaks for a unit; what speaks against it has alpha - 1"),
+        "alpha": Option(2.0, "weight of what speaks for a unit; what speaks against it has alpha - 1", least=1),
         **BIAS,
     },
 )

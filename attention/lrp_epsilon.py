@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BadInput
 from ..executor.rules import Rule, StepRule, reads
 from ..layers.arrays import Array
 from ..layers.layer import Step
@@ -37,10 +36,7 @@ def _without_bias(epsilon: float) -> StepRule:
 
 
 def run(question: Question) -> Answer:
-    epsilon, bias = question.options["epsilon"], question.options["bias"]
-    if not epsilon >= 0:
-        raise BadInput(f"method 'lrp-epsilon': option epsilon: found {epsilon}, expected at least 0")
-    return relevance(question, epsilon_rule(epsilon, bias))
+    return relevance(question, epsilon_rule(question.options["epsilon"], question.options["bias"]))
 
 
 METHOD = Method(
@@ -51,7 +47,7 @@ METHOD = Method(
     run=run,
     options={
         **reduce_option("sum"),
-        "epsilon": Option(0.01, "keeps small z from amplifying; in the units of the activations"),
+        "epsilon": Option(0.01, "keeps small z from amplifying; in the units of the activations", least=0),
         **BIAS,
     },
 )
