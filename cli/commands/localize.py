@@ -103,7 +103,7 @@ def _checked(args: Namespace) -> tuple[BoxRule, Chosen]:
     if len(methods) != wanted:
         which = "two, FIRST,SECOND, with --two-stage" if args.two_stage else "one, or --two-stage with two"
         raise BadInput(f"method: found {len(methods)} in {args.method!r}, expected {which}")
-    if args.two_stage and (rule.energy is None or args.at):
+    if args.two_stage and (rule.contours or rule.energy is None or args.at):
         what = "--at" if args.at else f"--boxes {rule.text}"
         raise BadInput(
             f"--two-stage: found {what} beside it, expected --boxes energy:FRACTION and the methods' own blobs"
