@@ -21,6 +21,7 @@ import numpy as np
 
 from ..attention.attend import attend
 from ..attention.boxes import energy_box, iou, mean_box, to_image
+from ..attention.methods import find_method
 from ..errors import BadInput
 from ..executor.device import to_numpy
 from ..executor.load import load
@@ -33,38 +34,56 @@ ALPHAS = tuple(np.arange(0, 10.5, 0.5))  # Excitation Backprop §4.2
 
 
 class Run(NamedTuple):
-    """One row of the table: a method at a blob under options."""
+    """One row of the table: a method, at a blob, under options; as text ``mwp@pool1`` or ``fsp mode=demo iterations=3``."""
 
     label: str
     method: str
-    at: str | None = None
-    options: Mapping[str, Any] = {}
+    at: str | None
+    options: Mapping[str, Any]
+
+    @classmethod
+    def parsed(cls, label: str) -> Run:
+        """Raises ``BadInput`` for unknown methods and options."""
+        where, *pairs = label.split()
+        method, _, at = where.partition("@")
+        options = dict(pair.partition("=")[::2] for pair in pairs)
+        values = {name: _value(text) for name, text in options.items()}
+        find_method(method).checked(values)
+        return cls(label, method, at or None, values)
+
+
+def _value(text: str) -> Any:
+    """A number, true, false or null as JSON has it; else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 RUNS = (
-    Run("gradient", "gradient"),
-    Run("deconvnet", "deconvnet"),
-    Run("guided", "guided"),
-    Run("lrp-epsilon", "lrp-epsilon"),
-    Run("lrp-alphabeta", "lrp-alphabeta"),
-    Run("cam", "cam"),
-    Run("grad-cam", "grad-cam"),
-    Run("mwp", "mwp"),
-    Run("mwp at pool1", "mwp", "pool1"),
-    Run("mwp at fire4/concat", "mwp", "fire4/concat"),
-    Run("c-mwp", "c-mwp"),
-    Run("c-mwp at pool1", "c-mwp", "pool1"),
-    Run("feedback", "feedback"),
-    Run("feedback-hard", "feedback-hard"),
-    Run("gp", "gp"),
-    Run("fsp", "fsp"),
-    Run("fsp demo", "fsp", None, {"mode": "demo"}),
-    Run("fr", "fr"),
-    Run("fr demo", "fr", None, {"mode": "demo"}),
-    Run("fsp-fr", "fsp-fr"),
-    Run("fsp-fr demo", "fsp-fr", None, {"mode": "demo"}),
-    Run("summation", "summation"),
-    Run("summation demo", "summation", None, {"mode": "demo"}),
+    "gradient",
+    "deconvnet",
+    "guided",
+    "lrp-epsilon",
+    "lrp-alphabeta",
+    "cam",
+    "grad-cam",
+    "mwp",
+    "mwp@pool1",
+    "mwp@fire4/concat",
+    "c-mwp",
+    "c-mwp@pool1",
+    "feedback",
+    "feedback-hard",
+    "gp",
+    "fsp",
+    "fsp mode=demo",
+    "fr",
+    "fr mode=demo",
+    "fsp-fr",
+    "fsp-fr mode=demo",
+    "summation",
+    "summation mode=demo",
 )
 
 
@@ -72,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         examples = _part(read_boxes_csv(arguments.data), arguments.part)[: arguments.limit]
-        runs = _chosen(arguments.methods)
+        runs = [Run.parsed(label.strip()) for label in (arguments.methods or ",".join(RUNS)).split(",")]
         if not arguments.table:
             net = load(arguments.prototxt, arguments.weights, device=arguments.device)
             measure(net, examples, runs, Path(arguments.out), arguments.batch_size)
@@ -173,23 +192,13 @@ def _part(examples: Sequence[Example], part: str) -> list[Example]:
     return [example for example in examples if _part_of(example) == part]
 
 
-def _chosen(labels: str | None) -> tuple[Run, ...]:
-    if labels is None:
-        return RUNS
-    known = {run.label: run for run in RUNS}
-    for label in labels.split(","):
-        if label not in known:
-            raise BadInput(f"--methods: found {label!r}, expected some of {list(known)}")
-    return tuple(known[label] for label in labels.split(","))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prototxt", help="the net's definition")
     parser.add_argument("--weights", help="its weights")
     parser.add_argument("--data", required=True, help="a folder with boxes.csv and images/")
     parser.add_argument("--out", required=True, help="results, one JSON line per image and method")
-    parser.add_argument("--methods", help="rows of the table, separated by commas (all)")
+    parser.add_argument("--methods", help="rows, separated by commas, like 'mwp@pool1, fsp mode=demo' (all)")
     parser.add_argument("--part", choices=("evaluation", "calibration"), default="evaluation", help="which images")
     parser.add_argument("--limit", type=int, help="the first so many images")
     parser.add_argument("--batch-size", type=int, default=5, help="images at once (5)")
