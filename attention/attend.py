@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..errors import BadInput
 from ..executor.net import Net
 from ..layers.arrays import Array, Shape
 from .maps import resize
-from .method import Question
+from .method import Method, Question
 from .methods import find_method
 from .places import image_blob
 from .targets import class_positions, class_targets, score_blob, target_scores
@@ -57,7 +57,41 @@ def attend(
     targets, K of them, or an array (N, K, 2). Without a position, a channel's positions share in it by softmax.
     """
     chosen = find_method(method)
-    settings = chosen.checked(options)
+    question = ask(net, image, target, chosen, at, score, position, options)
+    answer = chosen.run(question)
+    targets, positions = question.targets, question.positions
+    scores = target_scores(answer.scores, targets, positions)
+    meta = {
+        "method": method,
+        "paper": chosen.paper,
+        "options": question.options,
+        "net": net.name,
+        "score": question.score,
+        "at": answer.at,
+        "targets": targets.tolist(),
+        **({} if positions is None else {"positions": positions.tolist()}),
+        "scores": scores.tolist(),
+        "input": list(question.image.shape),
+        "dtype": str(net.dtype),
+        "device": net.device.name,
+    }
+    gates = {gate.removesuffix("_gates"): z.swapaxes(0, 1) for gate, z in answer.gates.items()}
+    curve = None if answer.curve is None else answer.curve.swapaxes(1, 2)
+    return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta, gates, curve)
+
+
+def ask(
+    net: Net,
+    image: Any,
+    target: int | Sequence[int] | Array,
+    method: Method,
+    at: str | None = None,
+    score: str | None = None,
+    position: Any = None,
+    options: Mapping[str, Any] | None = None,
+) -> Question:
+    """What ``attend`` is given, checked and complete. Raises ``BadInput``."""
+    settings = method.checked(options or {})
     array = net.array(image_blob(net), image)
     array = array[None] if array.ndim == 3 else array
     if array.ndim != 4:
@@ -68,25 +102,7 @@ def attend(
     shape = _score_shape(net, score, array)
     targets = class_targets(target, len(array), shape[1])
     positions = None if position is None else class_positions(position, targets, shape[2:])
-    answer = chosen.run(Question(net, array, targets, score, at, settings, positions))
-    scores = target_scores(answer.scores, targets, positions)
-    meta = {
-        "method": method,
-        "paper": chosen.paper,
-        "options": settings,
-        "net": net.name,
-        "score": score,
-        "at": answer.at,
-        "targets": targets.tolist(),
-        **({} if positions is None else {"positions": positions.tolist()}),
-        "scores": scores.tolist(),
-        "input": list(array.shape),
-        "dtype": str(net.dtype),
-        "device": net.device.name,
-    }
-    gates = {gate.removesuffix("_gates"): z.swapaxes(0, 1) for gate, z in answer.gates.items()}
-    curve = None if answer.curve is None else answer.curve.swapaxes(1, 2)
-    return Attention(answer.maps.swapaxes(0, 1), answer.at, targets, scores, meta, gates, curve)
+    return Question(net, array, targets, score, at, settings, positions)
 
 
 def _score_shape(net: Net, score: str, image: Array) -> Shape:

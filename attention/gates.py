@@ -294,7 +294,8 @@ class Pass:
         graph = self.of.net.graph
         signals = self._fold(starts if starts is not None else {graph.final(self.of.score): self.prior()})
         rule = replace(rule, table={"Feedback": through_gate, **rule.table})
-        found = walk_back(graph, self.trace, signals, rule, ends, parameters=False).signals
+        given = self.of._boundary if self.folded else ()
+        found = walk_back(graph, self.trace, signals, rule, ends, parameters=False, given=given).signals
         return self._unfold({value: found[value] for value in ends if value in found})
 
     def to_image(

@@ -65,10 +65,11 @@ def class_targets(target: int | Sequence[int] | Array, images: int, classes: int
 def class_positions(position: Any, targets: np.ndarray, sizes: Shape) -> np.ndarray:
     """Positions (N, K, axes) in maps of scores of these ``sizes``: from one, K of them, or an array. Raises ``BadInput``."""
     try:
-        positions = np.broadcast_to(np.asarray(position), (*targets.shape, len(sizes)))
+        given = np.asarray(position)
+        positions = np.broadcast_to(given, (*targets.shape, len(sizes)))
     except ValueError:  # of other lengths
-        positions = np.array(())
-    if not positions.size or positions.dtype.kind not in "iu":
+        given = positions = np.array(())
+    if not positions.size or given.shape[-1:] != (len(sizes),) or given.dtype.kind not in "iu":
         raise BadInput(
             f"position: found {position!r}, expected whole numbers, one for each of the sizes {tuple(sizes)} of a map of scores, "
             "for all targets or for each"

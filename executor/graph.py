@@ -117,15 +117,15 @@ class Graph:
                 pending += [value for value in self.nodes[number].bottoms if value not in given]
         return sorted(needed)
 
-    def between(self, starts: Iterable[int], ends: Iterable[int]) -> list[int]:
-        """The nodes on some path from one of the values ``ends`` up to one of ``starts``, in order."""
+    def between(self, starts: Iterable[int], ends: Iterable[int], given: Iterable[int] = ()) -> list[int]:
+        """The nodes on some path from one of the values ``ends`` up to one of ``starts``, in order; none below a ``given`` value."""
         reached = set(ends)
         above = []
         for number, node in enumerate(self.nodes):
             if reached.intersection(node.bottoms):
                 above.append(number)
                 reached.update(node.tops)
-        below = set(self.needed_for(starts))
+        below = set(self.needed_for(starts, given))
         return [number for number in above if number in below]
 
     # -- shapes -------------------------------------------------------------------------------------------------------
@@ -140,7 +140,9 @@ class Graph:
         for node in self.nodes:
             if isinstance(node.layer, Input):
                 own: Sequence[Shape | None] = node.layer.shapes or [None] * len(node.tops)
-                tops: Sequence[Shape | None] = [inputs.get(self.blobs[v], shape) for v, shape in zip(node.tops, own, strict=True)]
+                tops: Sequence[Shape | None] = [
+                    inputs.get(self.blobs[v], shape) for v, shape in zip(node.tops, own, strict=True)
+                ]
             else:
                 tops = self._inferred(node, [shapes[value] for value in node.bottoms])
             shapes += tops

@@ -48,15 +48,21 @@ class Walk:
 
 
 def walk_back(
-    graph: Graph, trace: Trace, starts: Mapping[int, Array], rule: Rule, ends: Iterable[int], parameters: bool
+    graph: Graph,
+    trace: Trace,
+    starts: Mapping[int, Array],
+    rule: Rule,
+    ends: Iterable[int],
+    parameters: bool,
+    given: Iterable[int] = (),
 ) -> Walk:
     """Carry ``starts`` (value -> (K, *shape)) down to the values ``ends``; with ``parameters``, to all weights as well.
 
     A value's signal is the sum over all who read it, complete when its maker's turn comes; then it is passed on and, unless
-    it is wanted, dropped.
+    it is wanted, dropped. The walk ends at values that were ``given`` to the forward pass, though others may lie below them.
     """
     walk, wanted = Walk(graph), set(ends)
-    route = graph.between(starts, wanted | (_owners_bottoms(graph, trace) if parameters else set()))
+    route = graph.between(starts, wanted | (_owners_bottoms(graph, trace) if parameters else set()), given)
     useful = wanted.union(*(graph.nodes[number].tops for number in route))
     pending = dict(starts)
     for number in reversed(route):

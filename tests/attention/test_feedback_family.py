@@ -98,7 +98,8 @@ def test_every_method_with_gates_has_an_oracle() -> None:
 # Nets whose maps are not mostly empty: a few large weights of a small layer easily close all of it.
 NETS = {
     "gp": [(averaged, 0), (averaged, 1)],
-    **dict.fromkeys(("feedback", "feedback-hard"), [(plain, 11), (normalised, 3)]),
+    "feedback": [(plain, 11), (normalised, 3)],
+    "feedback-hard": [(plain, 11), (normalised, 3)],
 }
 PRUNED = [(plain, 11), (normalised, 3), (vgg, 5)]
 EVERY = [(*net, *case) for case in CASES for net in NETS.get(case[0], PRUNED)]
