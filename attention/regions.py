@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import BadInput, nearest
+from ..executor.device import to_numpy
 from ..layers.arrays import Array
 from .grabcut import grabcut
 from .saliency_cut import saliency_cut
@@ -42,7 +43,7 @@ def added(maps: Sequence[Array]) -> np.ndarray:
 
 def unit_energy(maps: Array) -> np.ndarray:
     """Maps (..., H, W) without what is below 0, scaled to unit l2 norm; where nothing is left, 0."""
-    energy = np.maximum(np.asarray(maps, np.float64), 0)
+    energy = np.maximum(np.asarray(to_numpy(maps), np.float64), 0)
     norm = np.sqrt((energy**2).sum((-2, -1), keepdims=True))
     return energy / np.where(norm > 0, norm, 1)
 
