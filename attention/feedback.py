@@ -48,17 +48,20 @@ def relu_gates(gated: Gated) -> Gates:
 
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
-    """One step of eq. 6."""
-    step = options["rate"] * scaled(gradient, options["step"]) - options["rate"] * options["sparsity"]
-    return array_module(z).clip(z + step, 0, 1)
+    """One step of eq. 6, in one array of its own: layers of gates are large."""
+    moved = options["rate"] / unit(gradient, options["step"]) * gradient
+    moved += z
+    moved -= options["rate"] * options["sparsity"]
+    return array_module(z).clip(moved, 0, 1, out=moved)
 
 
-def scaled(gradient: Array, step: str) -> Array:
-    """dS/dz of one layer (K, N, ...), literally, or divided by its mean absolute value per image and target."""
+def unit(gradient: Array, step: str) -> Array:
+    """What dS/dz of one layer (K, N, ...) is measured in: 1, or its mean absolute value per image and target."""
+    xp = array_module(gradient)
     if step == "literal":
-        return gradient
+        return xp.ones((), gradient.dtype)
     size = abs(gradient).mean(tuple(range(2, gradient.ndim)), keepdims=True)
-    return gradient / array_module(size).where(size == 0, 1, size)
+    return xp.where(size == 0, 1, size)
 
 
 def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule = GRADIENT) -> Answer:
@@ -74,7 +77,7 @@ def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array],
 SOFT_OPTIONS = {
     "iterations": Option(10, "updates of all gates; the paper needs 10 to 50", least=0),
     "rate": Option(0.1, "alpha of eq. 6", least=0),
-    "sparsity": Option(1.0, "lambda of eq. 6; the paper does not give it, this value is ours"),
+    "sparsity": Option(2.0, "lambda of eq. 6; the paper does not give it: calibrated, see README"),
     "step": Option("normalised", "dS/dz over its layer's mean absolute value, or as it is", ("normalised", "literal")),
     "start": Option("relu", "the gates that the ReLUs opened, or all open as in the draft", ("relu", "open")),
     "binarise": Option(0.5, "gates of at least this much are open in the end"),

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
-from .feedback import SOFT_OPTIONS, conclude, relu_gates, scaled
+from .feedback import SOFT_OPTIONS, conclude, relu_gates, unit
 from .gates import Gated
 from .guided import GUIDED
 from .method import Answer, Method, Option, Question, reduce_option
@@ -39,7 +39,7 @@ def run(question: Question) -> Answer:
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 12, clipped to the constraint of eq. 3."""
-    push = scaled(gradient, options["step"])
+    push = gradient / unit(gradient, options["step"])
     if z.ndim == 5:  # gates of a fully connected layer have no rows and columns
         push = push - z.dtype.type(options["rank_weight"]) * trace_norm_slope(z, options)
     return array_module(z).clip(z + z.dtype.type(options["rate"]) * push, 0, 1)

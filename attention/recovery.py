@@ -47,7 +47,8 @@ def recovery_rule(gated: Gated, gates: Gates, options: Mapping[str, Any]) -> Rul
     @reads()
     def recover(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         arriving = signals[0] if options["edge"] else without_edge(signals[0])
-        z = gates[names[step.layer.name]] = opened(arriving, options["threshold"], options["ratio"])
+        z = opened(arriving, options["threshold"], options["ratio"]).astype(arriving.dtype)
+        gates[names[step.layer.name]] = z
         return [z * arriving, None]
 
     return Rule("recovery", {"Feedback": recover})

@@ -9,7 +9,7 @@ THRESHOLDS = ("sign", "mean", "mean-positive")
 
 
 def opened(weights: Array, how: str, ratio: float = 1.0) -> Array:
-    """Gates (K, N, ...) of 0 and 1 for contribution weights (K, N, ...), one layer's.
+    """Which gates open (K, N, ...), True or False, for contribution weights (K, N, ...), one layer's.
 
     ``sign``: a > 0, strictly (Feedback CNN 2018, Algorithms 1 and 2). ``mean``: a > ratio times the mean of all the layer's
     weights, one number per image and target (§3.5). ``mean-positive``: a >= ratio times the mean of the strictly positive
@@ -18,14 +18,14 @@ def opened(weights: Array, how: str, ratio: float = 1.0) -> Array:
     xp = array_module(weights)
     axes = tuple(range(2, weights.ndim))
     if how == "sign":
-        return (weights > 0).astype(weights.dtype)
+        return weights > 0
     if how == "mean":
-        return (weights > ratio * weights.mean(axes, keepdims=True)).astype(weights.dtype)
+        return weights > ratio * weights.mean(axes, keepdims=True)
     if how == "mean-positive":
         positive = xp.maximum(weights, 0)
         number = (weights > 0).sum(axes, keepdims=True)
         mean = positive.sum(axes, keepdims=True) / xp.maximum(number, 1)
-        return ((weights > 0) & (weights >= ratio * mean)).astype(weights.dtype)
+        return (weights > 0) & (weights >= ratio * mean)
     raise BadInput(f"threshold: found {how!r}, expected one of {list(THRESHOLDS)}")
 
 

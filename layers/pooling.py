@@ -188,7 +188,7 @@ class Pooling(Layer):
             candidate = padded[..., *cell]
             better = candidate > y  # strictly: the first maximum keeps the window, and NaN never wins
             y = xp.where(better, candidate, y)
-            winners[better] = number
+            winners = xp.where(better, number, winners)
         return y, winners
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
