@@ -48,7 +48,9 @@ def load(
     message = for_state(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
     if deploy:
         message, _notes = deploy_view(message)
-    return build(message, weights, source=str(prototxt), device=device, dtype=dtype, partial=partial, shapes=shapes, seed=seed)
+    return build(
+        message, weights, source=str(prototxt), device=device, dtype=dtype, partial=partial, shapes=shapes, seed=seed
+    )
 
 
 def build(
@@ -66,7 +68,9 @@ def build(
     graph = Graph(message, source)
     specs = parameter_specs(graph, shapes)
     if weights is None and seed is None and specs:
-        raise BadInput(f"{source}: found no weights, expected a file for the parameters of {len(specs)} layers, or a seed")
+        raise BadInput(
+            f"{source}: found no weights, expected a file for the parameters of {len(specs)} layers, or a seed"
+        )
     parameters = random_weights(specs, seed) if seed is not None else {}
     if weights is not None:
         parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None)

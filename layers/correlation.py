@@ -124,7 +124,7 @@ def _chunks(images: Array, geometry: Geometry, positions: Shape) -> Iterator[sli
 
 def _patches(images: Array, geometry: Geometry, positions: Shape) -> Array:
     """im2col: (n, C, *spatial) -> (n, group, C/group * cells, positions)."""
-    n, channels, *spatial = images.shape
+    n, channels = images.shape[:2]
     rows = (n, geometry.group, channels // geometry.group * count(geometry.kernel), count(positions))
     if geometry.pointwise:
         return images.reshape(rows)

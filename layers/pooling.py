@@ -171,7 +171,9 @@ class Pooling(Layer):
     def switches(self, winners: Array, bottom: Shape) -> Array:
         """Caffe's mask: the winning pixel of each window as h * W + w, or -1."""
         xp, windows = array_module(winners), self.windows(bottom)
-        rows, columns = (xp.arange(out) * s - p for out, s, p in zip(windows.positions, windows.stride, windows.pad))
+        rows, columns = (
+            xp.arange(out) * s - p for out, s, p in zip(windows.positions, windows.stride, windows.pad, strict=True)
+        )
         h = rows[:, None] + winners // windows.kernel[1]
         w = columns + winners % windows.kernel[1]
         return xp.where(winners < 0, -1, h * bottom[-1] + w)

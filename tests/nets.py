@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.weights import Weights
 from thinktwice.executor.load import build

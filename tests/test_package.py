@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import thinktwice as tt
 
 ROOT = Path(tt.__file__).resolve().parent

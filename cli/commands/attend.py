@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import PIL
+
 from thinktwice import __version__
 
 from ...attention.attend import Attention, attend

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+
 from thinktwice.attention.gates import Gated
 from thinktwice.attention.method import Question
 from thinktwice.executor.net import Net

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import thinktwice as tt
 from PIL import Image
+
+import thinktwice as tt
 from thinktwice.attention.maps import over_channels, resize
 from thinktwice.attention.method import Question
 from thinktwice.attention.methods import METHODS

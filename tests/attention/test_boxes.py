@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from thinktwice.attention.box_rule import box_rule
 from thinktwice.attention.boxes import (
     area,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from thinktwice.attention.contours import contour_boxes
 from thinktwice.errors import BadInput
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thinktwice.attention.contrastive import contrastive_rule
 from thinktwice.attention.excitation import EXCITATION
 from thinktwice.errors import BadInput

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.attention.excitation_variants import residual_branches
 from thinktwice.caffe_models.definition import parse_net, read_net

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.attention.global_perception import trace_norm_slope
 from thinktwice.attention.methods import METHODS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 
 from .gated_nets import CLASSES, TARGETS, N, random_image, random_net

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.attention.gates import Gated
 

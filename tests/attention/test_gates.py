@@ -6,8 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import thinktwice as tt
 from google.protobuf import text_format
+
+import thinktwice as tt
 from thinktwice.attention.gates import Gated, insert_feedback
 from thinktwice.attention.methods import METHODS
 from thinktwice.errors import BadInput

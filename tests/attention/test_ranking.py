@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.attention.ranking import best_channels, best_neurons, neuron_maps, rank
 from thinktwice.errors import BadInput

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.attention.lrp_alphabeta import alphabeta_rule
 from thinktwice.attention.lrp_epsilon import epsilon_rule

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from thinktwice.attention import grabcut as graph_cut
 from thinktwice.attention import regions, saliency_cut
 from thinktwice.errors import BadInput

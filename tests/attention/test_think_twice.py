@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thinktwice.attention import think_twice as module
 from thinktwice.attention.attend import attend
 from thinktwice.attention.think_twice import Glance, think_twice

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.weights import Weights

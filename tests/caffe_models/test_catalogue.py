@@ -6,6 +6,7 @@ import hashlib
 import re
 
 import pytest
+
 from thinktwice.caffe_models.catalogue import find_model, model_names
 from thinktwice.errors import BadInput
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import read_net, read_solver
 from thinktwice.caffe_models.mean import read_mean

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net, read_net, read_solver
 from thinktwice.errors import BadInput
 

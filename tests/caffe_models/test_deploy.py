@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.deploy import Notes, deploy_view
 from thinktwice.caffe_models.phases import for_state

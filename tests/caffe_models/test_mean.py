@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.mean import read_mean
 from thinktwice.errors import BadInput
 

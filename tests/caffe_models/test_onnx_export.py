@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.onnx_export import export_onnx, value_names
 from thinktwice.caffe_models.phases import for_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.phases import for_state
 from thinktwice.errors import BadInput

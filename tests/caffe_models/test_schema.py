@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from google.protobuf import descriptor_pb2
+
 from thinktwice.caffe_models import schema
 
 FieldProto = descriptor_pb2.FieldDescriptorProto

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.definition import read_net, read_solver
 from thinktwice.caffe_models.deploy import DATA_LAYERS, deploy_view
 from thinktwice.caffe_models.mean import read_mean

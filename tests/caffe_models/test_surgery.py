@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.surgery import (
     fold_batch_norm,

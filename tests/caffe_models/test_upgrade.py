@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.upgrade import V0_FIELDS, V0_PARAMS, V0_TRANSFORM, V0_TYPES, V1_TYPES

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net, read_net
 from thinktwice.caffe_models.weights import Weights, fit, read_weights

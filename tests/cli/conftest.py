@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.caffe_models.definition import read_net
 from thinktwice.caffe_models.weights import Weights
 from thinktwice.caffe_models.writer import write_caffemodel, write_hdf5

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.attention.attend import attend
 from thinktwice.attention.maps import resize
 from thinktwice.attention.methods import METHODS

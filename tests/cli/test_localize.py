@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.attention.attend import attend
 from thinktwice.attention.boxes import energy_box
 from thinktwice.attention.two_stage import two_stage

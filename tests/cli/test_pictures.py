@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.cli.colours import coloured, heat, signed
 from thinktwice.cli.labels import find_targets, read_labels
 from thinktwice.cli.overlay import HEIGHT, MARGIN, TITLE, Panel, limits, over, sheet

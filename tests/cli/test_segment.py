@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.attention.attend import attend
 from thinktwice.attention.regions import added, class_regions, over_superpixels
 from thinktwice.cli.colours import classes

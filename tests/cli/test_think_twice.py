@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thinktwice.attention.think_twice import think_twice
 from thinktwice.executor.load import load
 from thinktwice.repro.images import Preprocessing, prepare, read_image

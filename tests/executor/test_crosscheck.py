@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net, read_net
 from thinktwice.caffe_models.deploy import deploy_view
 from thinktwice.caffe_models.phases import for_state

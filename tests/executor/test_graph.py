@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.errors import BadInput

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import thinktwice as tt
 from thinktwice.executor.device import Device
 

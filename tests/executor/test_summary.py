@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.caffe_models.phases import for_state
 from thinktwice.executor.graph import Graph

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
+
 from thinktwice.caffe_models import schema
 from thinktwice.layers import layer_class
 from thinktwice.layers.layer import Layer, Step
@@ -26,9 +27,7 @@ def forward(layer: Layer, bottoms: Sequence[Any], parameters: Sequence[Any] = ()
     return _run(layer, *_frozen(bottoms, parameters))[0]
 
 
-def gradient(
-    layer: Layer, bottoms: Sequence[Any], signals: Sequence[Any], parameters: Sequence[Any] = ()
-) -> list[Any]:
+def gradient(layer: Layer, bottoms: Sequence[Any], signals: Sequence[Any], parameters: Sequence[Any] = ()) -> list[Any]:
     """Signals at the bottoms for signals (K, *top.shape), from a step that holds only what the layer reads."""
     return layer.gradient(step(layer, bottoms, parameters), _frozen(signals)[0])
 
@@ -40,8 +39,7 @@ def parameter_gradient(
 
 
 def step(
-    layer: Layer, bottoms: Sequence[Any], parameters: Sequence[Any] = (), more: frozenset[str] | set[str] =
-    frozenset()
+    layer: Layer, bottoms: Sequence[Any], parameters: Sequence[Any] = (), more: frozenset[str] | set[str] = frozenset()
 ) -> Step:
     """A forward pass's step with everything freed that neither ``layer.gradient_reads`` nor ``more`` names."""
     bottoms, parameters = _frozen(bottoms, parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from google.protobuf import text_format
+
 from thinktwice.caffe_models import schema
 from thinktwice.errors import BadInput
 from thinktwice.layers.fillers import fill

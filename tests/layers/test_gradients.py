@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from thinktwice.layers import layer_types
 from thinktwice.layers.layer import Layer
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from thinktwice.repro.datasets import figure_scenes
 from thinktwice.repro.datasets.figure_scenes import NAMES, SIDE, picture, pictures, scene
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+
 from thinktwice.errors import BadInput
 from thinktwice.repro.images import Preprocessing, prepare, read_image, seen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thinktwice.caffe_models.catalogue import find_model
 from thinktwice.executor.load import load
 from thinktwice.repro.datasets.figure_scenes import pictures
