@@ -35,8 +35,8 @@ def backward(
 
 @per_image
 def soft(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
-    """LTT eq. 6: ten steps of 0.1, lambda 1, each layer's dS/dz = x dS/dy over its mean absolute value."""
-    z1, z2 = _climb(weights, x, target, lambda z, push: push - 1.0)
+    """LTT eq. 6: ten steps of 0.1, lambda 2, each layer's dS/dz = x dS/dy over its mean absolute value."""
+    z1, z2 = _climb(weights, x, target, lambda z, push: push - 2.0)
     blobs = forward(weights, x, z1, z2)
     return abs(backward(weights, blobs, target, z1, z2, winners=z1)[2]).max(1)[0]
 
