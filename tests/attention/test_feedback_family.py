@@ -14,6 +14,7 @@ from thinktwice.attention.methods import METHODS
 
 from ..nets import make
 from ..oracles import feedback_family as oracle
+from ..oracles import resizing
 from ..oracles.chain import Chain
 
 TARGETS = np.array([[4, 0, 2], [1, 1, 3]])  # (N, K); the second image is asked for one class twice
@@ -166,3 +167,17 @@ def test_the_trace_norms_slope_is_its_derivative() -> None:
         moved[index] = h
         sides = [np.linalg.svd(z + sign * moved, compute_uv=False).sum() for sign in (1, -1)]
         assert abs(found[index] - (sides[0] - sides[1]) / (2 * h)) < 1e-7
+
+
+def test_what_speaks_against_the_target_is_cut_from_the_summation() -> None:
+    """Before any pruning the layers' sums have both signs."""
+    chain = plain(3)
+    net, image = make(chain.prototxt, chain.weights), np.random.default_rng(3).normal(size=chain.image)
+    found = tt.attend(net, image, 2, "summation", iterations=0).map[0, 0]
+    read = chain.forward(image.ravel())
+    a, _ = chain.contributions(read, 2, {relu.name: np.ones(1) for relu in chain.relus})
+    planes = [a[relu.name].reshape(relu.shape).sum(0) for relu in chain.relus if relu.convolved]
+    total = np.sum([resizing.bilinear(plane, *chain.image[1:]) for plane in planes], 0)
+    assert total.min() < 0 < total.max()
+    kept = np.maximum(total, 0)
+    np.testing.assert_allclose(found, kept / np.sqrt((kept**2).sum()), rtol=1e-9, atol=1e-12)
