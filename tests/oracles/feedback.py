@@ -44,7 +44,7 @@ def soft(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
 @per_image
 def global_perception(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
     """GP eqs. 4-12: the same steps, but each channel's gates pay for their trace norm; then guided backprop."""
-    z1, z2 = _climb(weights, x, target, lambda z, push: push - trace_norm_slope(z), may_stop=False)
+    z1, z2 = _climb(weights, x, target, lambda z, push: push - 5 * trace_norm_slope(z), may_stop=False)
     blobs = forward(weights, x, z1, z2)
     signal = below("fc", weights, blobs, one_hot(1, target)) * z2
     signal = np.maximum(signal, 0) * (blobs["conv2"] > 0)
