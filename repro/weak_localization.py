@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(net: Net, examples: Sequence[Example], runs: Sequence[Run], out: Path, batch_size: int) -> None:
     """Append one JSON line per image and run that ``out`` does not hold yet."""
+    _drop_broken_line(out)
     done = {(record["run"], record["file"]) for record in _records(out)}
     with out.open("a", encoding="utf-8") as lines:
         for run in runs:
@@ -181,6 +182,13 @@ def _records(path: Path) -> list[dict[str, Any]]:
         return []
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _drop_broken_line(path: Path) -> None:
+    """Cut off what a run that was killed wrote of its last line."""
+    if path.exists():
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
 def _part_of(example: Example) -> str:
