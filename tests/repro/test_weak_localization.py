@@ -75,7 +75,7 @@ def test_bad_tables(tmp_path: Path, line: str, told: str) -> None:
 
 
 def test_missing_table(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="expected boxes.csv"):
+    with pytest.raises(BadInput, match=r"expected boxes\.csv"):
         read_boxes_csv(tmp_path)
 
 
