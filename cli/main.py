@@ -19,6 +19,7 @@ COMMANDS = {
     "export-onnx": "a net as an ONNX file",
     "classify": "the most likely classes of images",
     "attend": "maps of what speaks for a class in an image",
+    "compare": "one sheet of small maps, methods in columns and classes in rows",
     "localize": "boxes around what speaks for a class in an image",
     "segment": "which class each pixel of an image shows",
     "methods": "the attention methods, their papers and options",

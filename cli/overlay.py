@@ -50,16 +50,6 @@ def sheet(
     return paper
 
 
-def stack(sheets: Sequence[Image.Image]) -> Image.Image:
-    """Sheets below one another."""
-    paper = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), PAPER)
-    top = 0
-    for one in sheets:
-        paper.paste(one, (0, top))
-        top += one.height
-    return paper
-
-
 def over(image: Image.Image, values: np.ndarray) -> Image.Image:
     """A map (H, W) in colours over an image of any size; the higher a value, the less of the image shows through."""
     shown, strength, table = _normalised(values)
@@ -85,6 +75,31 @@ def limits(values: np.ndarray) -> tuple[float, float]:
     return 0.0, _greatest(values)
 
 
+def mark(paper: Image.Image, x: float, y: float) -> None:
+    """A ring around the highest value: white with a dark edge, to be seen on any ground."""
+    reach = 11
+    corner = (round(x) - reach, round(y) - reach)
+    for radius, thickness, ink in ((9, 5, INK), (8, 3, PAPER)):
+        ring = Image.new("L", (2 * reach * FINE,) * 2)
+        outer = [(reach - radius) * FINE, (reach - radius) * FINE, (reach + radius) * FINE, (reach + radius) * FINE]
+        ImageDraw.Draw(ring).ellipse(outer, outline=255, width=thickness * FINE // 2)
+        paper.paste(ink, corner, ring.resize((2 * reach,) * 2, Image.Resampling.BOX))
+
+
+def fitting(text: str, width: int, face: ImageFont.FreeTypeFont) -> str:
+    """As much of a text as there is room for."""
+    if face.getlength(text) <= width:
+        return text
+    while text and face.getlength(text + "...") > width:
+        text = text[:-1]
+    return text.rstrip() + "..."
+
+
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The one that comes with Pillow: the same everywhere."""
+    return ImageFont.load_default(size)  # type: ignore[return-value]
+
+
 def _greatest(values: np.ndarray) -> float:
     return float(np.percentile(values, CLIPPED)) or float(values.max())
 
@@ -96,19 +111,8 @@ def _draw(paper: Image.Image, left: int, plain: Image.Image, panel: Panel) -> No
     row, column = np.unravel_index(int(panel.map.argmax()), panel.map.shape)
     rows, columns = panel.map.shape
     if panel.map.max() > panel.map.min():
-        _mark(paper, left + (column + 0.5) * width / columns, TITLE + (row + 0.5) * height / rows)
+        mark(paper, left + (column + 0.5) * width / columns, TITLE + (row + 0.5) * height / rows)
     _draw_bar(paper, left + width + MARGIN // 2, height, panel.map)
-
-
-def _mark(paper: Image.Image, x: float, y: float) -> None:
-    """A ring around the highest value: white with a dark edge, to be seen on any ground."""
-    reach = 11
-    corner = (round(x) - reach, round(y) - reach)
-    for radius, thickness, ink in ((9, 5, INK), (8, 3, PAPER)):
-        ring = Image.new("L", (2 * reach * FINE,) * 2)
-        outer = [(reach - radius) * FINE, (reach - radius) * FINE, (reach + radius) * FINE, (reach + radius) * FINE]
-        ImageDraw.Draw(ring).ellipse(outer, outline=255, width=thickness * FINE // 2)
-        paper.paste(ink, corner, ring.resize((2 * reach,) * 2, Image.Resampling.BOX))
 
 
 def _draw_boxes(
@@ -145,29 +149,16 @@ def _draw_bar(paper: Image.Image, left: int, height: int, values: np.ndarray) ->
         pen.line((left + BAR, y, left + BAR + 3, y), fill=INK)
         anchor = {0: "ls", 0.5: "lm", 1: "lt"}[share]
         beyond = "> " if share == 1 and values.max() > high else ""
-        pen.text((left + BAR + 6, y), f"{beyond}{low + share * (high - low):.2g}", INK, _font(12), anchor)
+        pen.text((left + BAR + 6, y), f"{beyond}{low + share * (high - low):.2g}", INK, font(12), anchor)
 
 
 def _write_title(paper: Image.Image, left: int, width: int, title: str, subtitle: str) -> None:
     pen = ImageDraw.Draw(paper)
-    pen.text((left, 20), _fitting(title, width, _font(16)), INK, _font(16), "ls")
-    pen.text((left, 38), _fitting(subtitle, width, _font(12)), FAINT, _font(12), "ls")
-
-
-def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
-    """As much of a text as there is room for."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text.rstrip() + "..."
+    pen.text((left, 20), fitting(title, width, font(16)), INK, font(16), "ls")
+    pen.text((left, 38), fitting(subtitle, width, font(12)), FAINT, font(12), "ls")
 
 
 def _panel_size(image: np.ndarray) -> tuple[int, int]:
     rows, columns = image.shape[:2]
     zoom = min(HEIGHT / rows, WIDEST / columns)
     return max(1, round(columns * zoom)), max(1, round(rows * zoom))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)  # type: ignore[return-value]

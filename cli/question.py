@@ -55,16 +55,21 @@ class Question:
 
 def add_question(parser: ArgumentParser, method: str | None, default: str = "") -> None:
     """Flags for a picture, a model, classes, and a method: ``method``, or what ``default`` tells."""
+    add_picture(parser)
+    parser.add_argument(
+        "--method", default=method, metavar="M", help=f"one of {', '.join(METHODS)} (default {method or default})"
+    )
+    add_options(parser)
+
+
+def add_picture(parser: ArgumentParser) -> None:
+    """Flags for a picture, a model and classes."""
     parser.add_argument("image", metavar="IMAGE", help="JPEG, PNG or the like")
     arguments.add_model(parser)
     parser.add_argument(
         "--target", required=True, metavar="T", help="class index, wnid or name in --labels; several: A,B"
     )
     parser.add_argument("--labels", metavar="FILE", help="one class per line: 'n01440764 tench, Tinca tinca', or names")
-    parser.add_argument(
-        "--method", default=method, metavar="M", help=f"one of {', '.join(METHODS)} (default {method or default})"
-    )
-    add_options(parser)
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -1,6 +1,7 @@
-"""The main job on what the package brings along: scenes are classified, and every method draws what speaks for two classes.
+"""The main job on what the package brings along: two scenes of drawn figures, and what every method finds of each figure.
 
-It needs no download and takes some seconds. --out names the folder for the pictures.
+It needs no download and takes some seconds. --out names the folder for the pictures. Where the figures stand is known: a
+map's highest value should lie in the box of its own figure.
 """
 
 from __future__ import annotations
@@ -11,23 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from ...attention.attend import attend
+from ...attention.answers import answer_blob, probabilities_of
 from ...attention.methods import METHODS
-from ...caffe_models.catalogue import EMBEDDED
 from ...errors import BadInput
-from ...executor.net import Net
-from ...repro.images import Preprocessing, prepare, read_image, seen
+from ...repro.datasets.embedded_scenes import embedded_scenes
+from ...repro.datasets.figure_scenes import Thing
+from ...repro.images import seen
 from .. import arguments
-from ..labels import Label, label_of, labels_for
+from ..labels import find_targets, labels_for
 from ..model import image_shape, open_model, preprocessing
 from ..output import Output
-from ..overlay import Panel, sheet, stack
-from ..question import placed
+from ..question import Question, box_entry
 from .attend import save
-from .classify import answer_blob, probabilities_of
+from .compare import Look, drawn, look, peak_entry, shown_peak
 
 MODEL = "figures"
 REAL = """the same for a real Caffe model:
@@ -54,60 +51,46 @@ def run(args: Namespace) -> int:
     answering = answer_blob(model.net)
     labels = labels_for(model.labels, (model.net.shapes()[answering] or (0, 0))[1])
     scenes = []
-    for path in output.progress(sorted(EMBEDDED.glob("*.png")), "demo"):
-        picture = read_image(path)
-        blob = prepare(picture, shape, how)
-        probabilities = probabilities_of(model.net, blob[None], answering)[0]
-        targets = [int(index) for index in np.argsort(-probabilities, kind="stable")[:2]]
-        drawn, rows = _drawn(model.net, picture, blob, shape, how, targets, labels, path.name)
-        stored = folder / f"{path.stem}_maps.png"
-        save(drawn, stored)
-        found = [
-            {"class": target, "name": label_of(labels, target), "probability": float(probabilities[target])}
-            for target in targets
+    for name, scene in output.progress(list(embedded_scenes().items()), "demo"):
+        box = seen(scene.image.shape[:2], shape[1:], how)
+        targets = find_targets(",".join(thing.name for thing in scene.things), labels)
+        asked = Question(model, scene.image, shape, how, box, labels, targets)
+        probabilities = probabilities_of(model.net, asked.prepare(scene.image)[None], answering)[0]
+        looks = [look(asked, method.name, method.checked({})) for method in METHODS.values()]
+        stored = folder / f"{Path(name).stem}_maps.png"
+        save(drawn(asked, looks, name), stored)
+        figures = [
+            {"class": target, "name": thing.name, "probability": probabilities[target], "box": box_entry(thing.box)}
+            for target, thing in zip(targets, scene.things, strict=True)
         ]
-        scenes.append({"image": path.name, "classes": found, "maps": rows, "overlay": str(stored)})
+        maps = [_entry(one, scene.things) for one in looks]
+        scenes.append({"image": name, "figures": figures, "maps": maps, "overlay": str(stored)})
+    hits = {method: sum(sum(row["hits"]) for row in _rows(scenes, method)) for method in METHODS}
     seconds = time.perf_counter() - started
     if output.json:
-        output.data({"model": MODEL, "scenes": scenes, "seconds": seconds})
+        output.data({"model": MODEL, "scenes": scenes, "hits": hits, "seconds": seconds})
     else:
-        _show(output, scenes, seconds)
+        _show(output, scenes, hits, seconds)
     return 0
 
 
-def _drawn(
-    net: Net,
-    picture: np.ndarray,
-    blob: np.ndarray,
-    shape: tuple[int, int, int],
-    how: Preprocessing,
-    targets: Sequence[int],
-    labels: Sequence[Label] | None,
-    name: str,
-) -> tuple[Image.Image, list[dict[str, Any]]]:
-    """One sheet with a row for every method, and where each map has its highest value."""
-    sheets, rows = [], []
-    box = seen(picture.shape[:2], shape[1:], how)
-    for method in METHODS.values():
-        started = time.perf_counter()
-        result = attend(net, blob, targets, method.name)
-        seconds = time.perf_counter() - started
-        maps = placed(result, picture.shape[:2], box, "bicubic")
-        panels = [
-            Panel(values, label_of(labels, target), f"{method.name} at {result.at}")
-            for values, target in zip(maps, targets, strict=True)
-        ]
-        sheets.append(sheet(picture, panels, name, method.title))
-        peaks = [np.unravel_index(int(values.argmax()), values.shape) for values in maps]
-        rows.append(
-            {
-                "method": method.name,
-                "at": result.at,
-                "peaks": [{"x": int(column), "y": int(row)} for row, column in peaks],
-                "seconds": seconds,
-            }
-        )
-    return stack(sheets), rows
+def inside(place: tuple[int, int] | None, box: Sequence[float]) -> bool:
+    """Whether a pixel (x, y) lies in a box (left, top, right, bottom), the last two exclusive."""
+    return place is not None and box[0] <= place[0] < box[2] and box[1] <= place[1] < box[3]
+
+
+def _entry(one: Look, things: Sequence[Thing]) -> dict[str, Any]:
+    return {
+        "method": one.method,
+        "at": one.at,
+        "peaks": [peak_entry(place) for place in one.peaks],
+        "hits": [inside(place, thing.box) for place, thing in zip(one.peaks, things, strict=True)],
+        "seconds": one.seconds,
+    }
+
+
+def _rows(scenes: Sequence[dict[str, Any]], method: str) -> list[dict[str, Any]]:
+    return [row for scene in scenes for row in scene["maps"] if row["method"] == method]
 
 
 def _folder(path: str) -> Path:
@@ -119,22 +102,21 @@ def _folder(path: str) -> Path:
     return folder
 
 
-def _show(output: Output, scenes: Sequence[dict[str, Any]], seconds: float) -> None:
+def _show(output: Output, scenes: Sequence[dict[str, Any]], hits: dict[str, int], seconds: float) -> None:
     for scene in scenes:
-        first, second = (f"{found['name']} ({found['probability']:.2f})" for found in scene["classes"])
+        figures = [f"{figure['name']} ({figure['probability']:.3f})" for figure in scene["figures"]]
         rows = [
-            (
-                row["method"],
-                row["at"],
-                *(f"{peak['x']}, {peak['y']}" for peak in row["peaks"]),
-                f"{1000 * row['seconds']:.0f}",
-            )
+            (row["method"], row["at"], *map(_cell, row["peaks"], row["hits"]), f"{1000 * row['seconds']:.0f}")
             for row in scene["maps"]
         ]
-        output.table(
-            ("method", "at", f"{first}: highest at x, y", f"{second}: highest at x, y", ">ms"),
-            rows,
-            title=scene["image"],
-        )
+        output.table(("method", "at", *figures, ">ms"), rows, title=f"{scene['image']}: highest values at x, y")
         output.text(f"pictures: {scene['overlay']}\n")
-    output.text(f"done in {seconds:.1f} s\n\n{REAL}")
+    total = sum(len(scene["figures"]) for scene in scenes)
+    output.text("* the highest value lies in the true box of its own figure:")
+    for number in sorted(set(hits.values()), reverse=True):
+        output.text(f"  {number} of {total}: {', '.join(method for method in hits if hits[method] == number)}")
+    output.text(f"\ndone in {seconds:.1f} s\n\n{REAL}")
+
+
+def _cell(place: dict[str, int] | None, hit: bool) -> str:
+    return shown_peak(None if place is None else (place["x"], place["y"])) + (" *" if hit else "")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from thinktwice.attention.methods import METHODS
 from thinktwice.caffe_models.catalogue import find_model
 from thinktwice.caffe_models.definition import read_net
 from thinktwice.caffe_models.weights import read_weights
+from thinktwice.cli.commands.demo import inside
 from thinktwice.cli.main import COMMANDS
 from thinktwice.executor.load import load
 from thinktwice.repro.images import Preprocessing, prepare, read_image
@@ -338,6 +341,35 @@ def test_the_demo_does_the_main_job_in_time(run, tmp_path):
         assert [row["method"] for row in scene["maps"]] == list(METHODS)
         with Image.open(scene["overlay"]) as picture:
             assert picture.width > 500
+        assert Path(scene["overlay"]).stat().st_size < 3e6
+    figures = [figure["name"] for scene in told.json["scenes"] for figure in scene["figures"]]
+    assert figures == ["ladybird", "mushroom", "house", "sailboat", "tree"]
+
+
+def test_the_demo_says_which_highest_values_lie_on_their_figures(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("thinktwice.cli.commands.demo.METHODS", {name: METHODS[name] for name in ("mwp", "c-mwp")})
+    told = run(f"demo --out {tmp_path} --json").json
+    hits = dict.fromkeys(("mwp", "c-mwp"), 0)
+    for scene in told["scenes"]:
+        for row in scene["maps"]:
+            for place, hit, figure in zip(row["peaks"], row["hits"], scene["figures"], strict=True):
+                box = figure["box"]
+                assert hit == (box["x0"] <= place["x"] < box["x1"] and box["y0"] <= place["y"] < box["y1"])
+                hits[row["method"]] += hit
+    assert told["hits"] == hits
+    assert hits["c-mwp"] == 5  # contrast tells the figures of one scene from each other
+    shown = run(f"demo --out {tmp_path}").out
+    assert "  5 of 5: c-mwp\n" in shown
+    assert f"  {hits['mwp']} of 5: mwp\n" in shown
+    assert len(re.findall(r"\d \*", shown)) == 5 + hits["mwp"]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_inside"),
+    [((2, 3), True), ((9, 7), True), ((10, 7), False), ((9, 8), False), ((1, 3), False), (None, False)],
+)
+def test_the_right_and_lower_ends_of_a_box_are_outside_it(place, is_inside):
+    assert inside(place, (2, 3, 10, 8)) is is_inside
 
 
 def test_the_demo_ends_with_the_command_for_a_real_model(run, tmp_path, monkeypatch):
