@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..errors import BadInput
 from ..layers.arrays import Array, Shape
 from ..layers.input import Input
-from .graph import Graph
+from .graph import Graph, check_size
 from .rules import Rule
 from .trace import Trace
 
@@ -102,6 +102,7 @@ def _shapes_along(
         bottoms = [shapes[value] or () for value in node.bottoms]
         _check_parameters(graph, number, bottoms, parameters)
         for value, shape in zip(node.tops, node.layer.top_shapes(bottoms), strict=True):
+            check_size(node.layer, f"top {graph.blobs[value]!r}", shape)
             shapes[value] = shapes[value] or tuple(shape)
     return shapes
 

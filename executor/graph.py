@@ -12,9 +12,11 @@ from typing import Any
 
 from ..errors import BadInput, nearest
 from ..layers import layer_class
-from ..layers.arrays import Shape
+from ..layers.arrays import Shape, count
 from ..layers.input import Input
 from ..layers.layer import Layer
+
+INT_MAX = 2**31 - 1  # the most numbers that a blob of Caffe holds
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ class Graph:
                 ]
             else:
                 tops = self._inferred(node, [shapes[value] for value in node.bottoms])
+            for blob, shape in zip(node.layer.message.top, tops, strict=True):
+                check_size(node.layer, f"top {blob!r}", shape or ())
             shapes += tops
         return shapes
 
@@ -200,3 +204,9 @@ class Graph:
         self.makers.append(len(self.nodes))
         self.versions.setdefault(blob, []).append(value)
         return value
+
+
+def check_size(layer: Layer, what: str, shape: Shape) -> None:
+    """Refuse what Caffe cannot hold (``Blob::Reshape``: "blob size exceeds INT_MAX") before anyone asks for the memory."""
+    if count(shape) > INT_MAX:
+        raise layer.refuse(what, f"shape {tuple(shape)}", f"at most {INT_MAX} numbers, the limit of a Caffe blob")

@@ -9,7 +9,7 @@ from ..errors import BadInput
 from ..layers.arrays import Array, Shape, count
 from ..layers.input import Input
 from ..layers.layer import ParameterSpec
-from .graph import Graph
+from .graph import Graph, check_size
 
 PERMISSIVE = 1
 Specs = Mapping[str, list[ParameterSpec]]
@@ -39,6 +39,8 @@ def parameter_specs(graph: Graph, inputs: Mapping[str, Shape] | None = None) -> 
                 f"{node.layer.where}: bottom: found no shape, expected one: give the shape of input {unknown}"
             )
         own = node.layer.parameter_specs(known)
+        for index, spec in enumerate(own):
+            check_size(node.layer, f"parameter {index}", spec.shape)
         if own:
             specs[node.layer.name] = own
     _check_shared(graph, specs)

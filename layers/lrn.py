@@ -57,15 +57,17 @@ class LRN(Layer):
 
     def _running_scale(self, x: Array) -> Array:
         """k + alpha/n * sum over channels, carried from channel to channel as Caffe does."""
-        half, channels = self.size // 2, x.shape[1]
+        channels = x.shape[1]
+        size = _seen(self.size, channels)
+        half = size // 2
         alpha, squares = float(x.dtype.type(self.alpha)), x * x
         scale = array_module(x).empty_like(x)
         running = array_module(x).full_like(x[:, 0], self.k)
         for entering in range(channels + half):
             if entering < channels:
                 running = _fused(running, alpha, squares[:, entering])
-            if entering >= self.size:
-                running = _fused(running, -alpha, squares[:, entering - self.size])
+            if entering >= size:
+                running = _fused(running, -alpha, squares[:, entering - size])
             if entering >= half:
                 scale[:, entering - half] = running
         return scale
@@ -82,9 +84,16 @@ def _fused(running: Array, factor: float, term: Array) -> Array:
     return (running + factor * term.astype("float64")).astype(running.dtype)
 
 
+def _seen(size: int, length: int) -> int:
+    """A centred window no larger than it takes to see all of an axis from both of its ends: beyond are zeros."""
+    return min(size, 2 * length - 1)
+
+
 def _window_sum(values: Array, size: int, axis: int) -> Array:
     """Zero-padded sum over ``size`` neighbours, centred, along one axis counted from the end."""
-    length, half = values.shape[axis], size // 2
+    length = values.shape[axis]
+    size = _seen(size, length)
+    half = size // 2
     shape = list(values.shape)
     shape[axis] = length + size - 1
     padded = array_module(values).zeros(shape, values.dtype)

@@ -8,6 +8,7 @@ from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net
 from thinktwice.errors import BadInput
 from thinktwice.executor.graph import Graph
+from thinktwice.executor.load import build
 
 from ..nets import data, layer, relu
 
@@ -145,3 +146,36 @@ def test_a_layer_that_cannot_work_in_place_is_no_error_since_nothing_is_overwrit
     options = {"InnerProduct": FC, "Pooling": "pooling_param { kernel_size: 1 }"}.get(type_name, "")
     g = graph(data(1, 3, 2, 2) + layer("a", type_name, "data", options, top="data"))
     assert g.versions["data"] == [0, 1]
+
+
+# -- sizes that no file can mean ------------------------------------------------------------------------------------------------
+
+HUGE = {
+    "input": ("", "layer 'x' .*top 'x'"),
+    "filters": (layer("big", "InnerProduct", "data", "inner_product_param { num_output: 2000000000 }"), "layer 'big'"),
+    "parameters": (
+        layer("big", "InnerProduct", "data", "inner_product_param { num_output: 500000000 }"),
+        "parameter 0",
+    ),
+    "copies": (layer("big", "Tile", "data", "tile_param { tiles: 2000000000 }"), "top 'big'"),
+    "border": (
+        layer("big", "Convolution", "data", "convolution_param { num_output: 1 kernel_size: 1 pad: 2000000 }"),
+        "top 'big'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_a_blob_that_caffe_cannot_hold_is_refused_before_memory_is_taken(case: str) -> None:
+    text, named = HUGE[case]
+    first = data(1, 3, 10**8, 10**8, name="x") if case == "input" else data(2, 3, 5, 5)
+    with pytest.raises(BadInput, match=rf"^net\.prototxt: .*{named}.*at most 2147483647 numbers"):
+        build(parse_net(first + text), source="net.prototxt", device="cpu", seed=0)
+
+
+def test_a_forward_pass_refuses_an_input_that_makes_such_a_blob() -> None:
+    tiled = layer("big", "Tile", "data", "tile_param { tiles: 1000000000 }")
+    net = build(parse_net(data(1, 2) + tiled), source="net.prototxt", device="cpu")
+    with pytest.raises(BadInput, match=r"top 'big': found shape .* at most 2147483647 numbers"):
+        net.forward(data=[[0.0, 0.0, 0.0]])
+    assert Graph(parse_net(data(1, 1) + layer("t", "Tile", "data", "tile_param { tiles: 2147483647 }"))).shapes()

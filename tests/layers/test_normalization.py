@@ -131,3 +131,18 @@ def test_softmax_takes_one_axis_and_subtracts_the_greatest() -> None:
     np.testing.assert_allclose(last, [[0.25, 0.75]])
     with pytest.raises(BadInput, match=r"softmax_param.axis: found 2, expected an axis of a blob with 2 axes"):
         bench.make("Softmax", "softmax_param { axis: 2 }").top_shapes([(2, 3)])
+
+
+@pytest.mark.parametrize(("region", "power"), [("ACROSS_CHANNELS", 1), ("WITHIN_CHANNEL", 2)])
+@pytest.mark.parametrize("size", [7, 9, 2**31 - 1])
+def test_lrn_of_a_window_beyond_the_blob_sees_all_of_it_and_no_more(region: str, power: int, size: int) -> None:
+    options = f"norm_region: {region} local_size: {size} alpha: {float(size) ** power} beta: 1"
+    layer = bench.make("LRN", f"lrn_param {{ {options} }}")
+    x = np.arange(1.0, 41).reshape(1, 4, 2, 5)[..., :4] / 7  # all axes are seen whole from 7 on
+    signal = np.random.default_rng(0).normal(size=(1, *x.shape))
+    axes = (1,) if region == "ACROSS_CHANNELS" else (2, 3)
+    ratio = np.float32(float(size) ** power) / float(size) ** power
+    scale = 1 + ratio * (x * x).sum(axes, keepdims=True)
+    assert np.allclose(bench.forward(layer, [x], [])[0], x / scale, rtol=1e-12)
+    shared = (signal[0] * x / scale**2).sum(axes, keepdims=True)
+    assert np.allclose(bench.gradient(layer, [x], [signal], [])[0][0], signal[0] / scale - 2 * ratio * x * shared)
