@@ -13,6 +13,13 @@ class BadInput(ValueError):
         super().__init__(" ".join(str(message).split()))
 
 
+def names(what: str, given: Iterable[str]) -> tuple[str, ...]:
+    """Several names as a tuple. Raises ``BadInput`` for a text, which Python would take for its letters."""
+    if isinstance(given, str):
+        raise BadInput(f"{what}: found the text {given!r}, expected several names, as in [{given!r}]")
+    return tuple(given)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``"; the nearest known name is 'Pooling'"`` for ``"Poolin"``, or nothing when no known name is near."""
     known = sorted(known)

@@ -9,16 +9,17 @@ from ..errors import BadInput, nearest
 from . import schema
 
 
-def for_state(net: Any, phase: str = "TEST", level: int = 0, stages: Sequence[str] = ()) -> Any:
+def for_state(net: Any, phase: str = "TEST", level: int = 0, stages: Sequence[str] = (), source: str = "<net>") -> Any:
     """A copy of the net with only the layers of this state, each with its ``phase`` set as in Caffe's ``Net::Init``.
 
-    As there, stages that the definition itself states hold beside those given; its phase and level do not.
+    As there, stages that the definition itself states hold beside those given; its phase and level do not. Errors name
+    ``source``.
     """
     phases = schema.enum("Phase")
     if phase not in phases:
         raise BadInput(f"phase {phase!r}, expected TRAIN or TEST{nearest(phase, phases)}")
     state = schema.new("NetState", phase=phases[phase], level=level, stage=[*net.state.stage, *stages])
-    kept = [schema.copy(layer) for layer in net.layer if _takes_part(layer, state)]
+    kept = [schema.copy(layer) for layer in net.layer if _takes_part(layer, state, source)]
     for layer in kept:
         if not layer.HasField("phase"):
             layer.phase = state.phase
@@ -27,9 +28,9 @@ def for_state(net: Any, phase: str = "TEST", level: int = 0, stages: Sequence[st
     return filtered
 
 
-def _takes_part(layer: Any, state: Any) -> bool:
+def _takes_part(layer: Any, state: Any, source: str) -> bool:
     if layer.include and layer.exclude:
-        raise BadInput(f"layer {layer.name!r}: has both include and exclude rules, expected one of them")
+        raise BadInput(f"{source}: layer {layer.name!r}: has both include and exclude rules, expected one of them")
     if layer.include:
         return any(_meets(state, rule) for rule in layer.include)
     return not any(_meets(state, rule) for rule in layer.exclude)

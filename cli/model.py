@@ -55,7 +55,8 @@ def read_view(
     stages: Sequence[str] = (),
 ) -> View:
     """The definition of one state, in its deploy view where it has data layers; the losses stay in phase TRAIN."""
-    message, notes = for_state(read_net(prototxt), phase=phase, level=level, stages=tuple(stages)), []
+    message = for_state(read_net(prototxt), phase=phase, level=level, stages=tuple(stages), source=str(prototxt))
+    notes = []
     if any(layer.type in DATA_LAYERS for layer in message.layer):
         message, told = deploy_view(message, labels=phase == "TRAIN")
         notes = [f"left out: {text}" for text in told.left_out] + [f"assumed: {text}" for text in told.assumed]

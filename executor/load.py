@@ -11,7 +11,7 @@ from ..caffe_models.definition import read_net
 from ..caffe_models.deploy import deploy_view
 from ..caffe_models.phases import for_state
 from ..caffe_models.weights import Weights, fit, read_weights
-from ..errors import BadInput
+from ..errors import BadInput, names
 from ..layers.arrays import Shape
 from .graph import Graph
 from .net import Net
@@ -45,7 +45,8 @@ def load(
 
     Raises ``BadInput``: one line that names the file, the field, what was found and what was expected.
     """
-    message = for_state(read_net(prototxt), phase=phase, level=level, stages=tuple(stages))
+    stages = names("stages", stages)
+    message = for_state(read_net(prototxt), phase=phase, level=level, stages=stages, source=str(prototxt))
     if deploy:
         message, _notes = deploy_view(message)
     return build(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, names
 from ..layers.arrays import Array, Shape
 from .device import Device
 from .forward import Keep, run_forward
@@ -43,7 +43,7 @@ class Net:
         self.dtype = np.dtype(dtype)
         self.device = Device.named(device)
         placed = {
-            layer: tuple(self.device.array(array, self.dtype) for array in arrays)
+            layer: tuple(_read_only(self.device.array(array, self.dtype)) for array in arrays)
             for layer, arrays in parameters.items()
         }
         self.params: Mapping[str, tuple[Array, ...]] = MappingProxyType(share(graph, placed))
@@ -90,10 +90,12 @@ class Net:
         what a walk under it from ``blobs`` down to ``to`` (with ``params``, to all weights) will read. Everything else
         is freed as soon as its last reader is done.
         """
+        if not isinstance(inputs, Mapping | None):
+            raise BadInput(f"inputs: found {type(inputs).__name__}, expected arrays by name: {self.inputs[0]}=array")
         given = {self.graph.given(name): self.array(name, array) for name, array in {**(inputs or {}), **named}.items()}
         if blobs is None:
             return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph))
-        wanted = [self.graph.final(blob) for blob in blobs]
+        wanted = [self.graph.final(blob) for blob in names("blobs", blobs)]
         keep = Keep(set(wanted))
         if rule is not None:
             owners = self.params if params else ()
@@ -137,7 +139,7 @@ class Net:
 
     def _versions(self, blobs: Iterable[str]) -> set[int]:
         """All versions of these blobs."""
-        return {value for blob in blobs for value in self.graph.all_versions(blob)}
+        return {value for blob in names("to", blobs) for value in self.graph.all_versions(blob)}
 
     def array(self, blob: str, array: Any) -> Array:
         """What is given for a blob as an array of this net's type, on its device. Raises ``BadInput``."""
@@ -157,3 +159,11 @@ class Net:
                 f"signal at {blob!r}: found shape {array.shape}, expected ({wanted}), or (K, {wanted}) for K targets"
             )
         return array
+
+
+def _read_only(array: Array) -> Array:
+    """The array, on the CPU as a view that nobody can write through."""
+    if isinstance(array, np.ndarray):
+        array = array.view()
+        array.setflags(write=False)
+    return array

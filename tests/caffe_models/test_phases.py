@@ -73,8 +73,8 @@ def test_layers_know_their_phase_and_the_net_is_not_changed():
 
 def test_both_kinds_of_rule_are_refused():
     net = parse_net('layer { name: "a" type: "ReLU" include { phase: TEST } exclude { phase: TRAIN } }')
-    with pytest.raises(BadInput, match=r"layer 'a'.*both include and exclude"):
-        for_state(net)
+    with pytest.raises(BadInput, match=r"^n\.prototxt: layer 'a'.*both include and exclude"):
+        for_state(net, source="n.prototxt")
 
 
 def test_an_unknown_phase():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import thinktwice as tt
+from thinktwice.caffe_models.definition import parse_net
 from thinktwice.executor.device import Device
+from thinktwice.executor.load import build
 
 from ..nets import data, deep, image, layer, make
 from ..oracles import small_net
@@ -184,3 +187,38 @@ def test_numbers_keep_their_shape() -> None:
     assert cpu.array([[]], np.dtype("float32")).shape == (1, 0)
     array = np.ones((2, 3), np.float32)
     assert cpu.array(array, array.dtype) is array or np.shares_memory(cpu.array(array, array.dtype), array)
+
+
+# -- what is easily mistaken -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seeded", [True, False])
+def test_nobody_writes_into_parameters(dtype: str, seeded: bool) -> None:
+    text = data(1, 2, 3, 3) + layer("c", "Convolution", "data", "convolution_param { num_output: 1 kernel_size: 1 }")
+    own = np.ones((1, 2, 1, 1), dtype)
+    net = (
+        build(parse_net(text), seed=0, device="cpu", dtype=dtype) if seeded else make(text, {"c": (own, [0.0])}, dtype)
+    )
+    with pytest.raises(ValueError, match="read-only"):
+        net.params["c"][0][...] = 0
+    own[...] = own  # the caller's array stays writable
+
+
+def test_a_text_is_not_taken_for_its_letters(tmp_path: Path) -> None:
+    net, _ = deep()
+    trace = net.forward(data=X)
+    signal = {"fc2": np.ones((2, 4))}
+    for what, wrong in {
+        "blobs": lambda: net.forward(data=X, blobs="fc2"),
+        "to": lambda: net.backward(trace, signal, to="data"),
+        "stages": lambda: tt.load(tmp_path / "never_opened.prototxt", stages="deploy"),
+    }.items():
+        with pytest.raises(tt.BadInput, match=rf"^{what}: found the text '\w+', expected several names"):
+            wrong()
+
+
+def test_an_array_without_its_blob_name() -> None:
+    net, _ = deep()
+    with pytest.raises(tt.BadInput, match=r"^inputs: found ndarray, expected arrays by name: data=array"):
+        net.forward(X)
