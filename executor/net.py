@@ -115,6 +115,8 @@ class Net:
         A signal has its blob's shape, or (K, *shape) for K targets at once, and then so have all results; a number will do
         for a blob that holds one number (a loss). ``params=True`` adds the weights' gradients, for one target.
         """
+        if trace.graph is not self.graph:  # its values have numbers of their own
+            raise BadInput("trace: found one of another net, expected one of this net's forward passes")
         starts = {self.graph.final(blob): self._signal(trace, blob, signal) for blob, signal in signals.items()}
         stacked = {array.ndim - len(trace.shape(blob)) for blob, array in zip(signals, starts.values(), strict=True)}
         targets = {len(array) if stacked == {1} else 1 for array in starts.values()}

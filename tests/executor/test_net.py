@@ -222,3 +222,10 @@ def test_an_array_without_its_blob_name() -> None:
     net, _ = deep()
     with pytest.raises(tt.BadInput, match=r"^inputs: found ndarray, expected arrays by name: data=array"):
         net.forward(X)
+
+
+def test_a_trace_of_another_net() -> None:
+    net, _ = deep()
+    other, _ = deep()
+    with pytest.raises(tt.BadInput, match=r"^trace: found one of another net"):
+        net.backward(other.forward(data=X), {"fc2": np.ones((2, 4))})
