@@ -33,8 +33,8 @@ def run(question: Question) -> Answer:
     for _ in range(options["iterations"]):
         passed = gated.under(gates)
         curve.append(passed.class_scores())
-        gradients = passed.gate_gradients()
-        moved = {gate: climbed(z, gradients[gate], options) for gate, z in gates.items()}
+        x, a = passed.activations(), passed.contributions()
+        moved = {gate: climbed(z, x[gate] * a[gate], options) for gate, z in gates.items()}
         if all((moved[gate] == gates[gate]).all() for gate in gates):
             break
         gates = moved
@@ -48,8 +48,9 @@ def relu_gates(gated: Gated) -> Gates:
 
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
-    """One step of eq. 6, in one array of its own: layers of gates are large."""
-    moved = options["rate"] / unit(gradient, options["step"]) * gradient
+    """One step of eq. 6, in the array of the gradient: layers of gates are large."""
+    moved = gradient
+    moved *= options["rate"] / unit(gradient, options["step"])
     moved += z
     moved -= options["rate"] * options["sparsity"]
     return array_module(z).clip(moved, 0, 1, out=moved)

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Shape, array_module
+from .arrays import Array, Shape, array_module, count
 from .layer import Layer, Step
 from .registry import register
 from .window import WHOLE, Window
+
+CACHE_BYTES = 512 << 10  # of a bottom: how much passes over it take at a time, to find it in the cache again
 
 
 @dataclass(frozen=True)
@@ -162,10 +164,15 @@ class Pooling(Layer):
 
     def to_winners(self, signal: Array, winners: Array, bottom: Shape) -> Array:
         """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""
-        xp, windows = array_module(signal), self.windows(bottom)
-        padded = xp.zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
-        for number, cell in enumerate(windows.cells()):
-            padded[..., *cell] += xp.where(winners == number, signal, 0)
+        windows, planes = self.windows(bottom), count(winners.shape[:-2])
+        padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
+        above = count(signal.shape[:-2]) // planes  # how many signals share one plane of winners
+        ends, starts = (array.reshape(above, planes, *array.shape[-2:]) for array in (padded, signal))
+        won, cells = winners.reshape(planes, *windows.positions), list(windows.cells())
+        for block in _blocks(ends, axis=1):
+            end, start, winner = ends[:, block], starts[:, block], won[block]
+            for number, cell in enumerate(cells):  # products with 0 and 1: several times as fast as NumPy's where
+                end[..., *cell] += start * (winner == number)
         return padded[..., *windows.interior]
 
     def switches(self, winners: Array, bottom: Shape) -> Array:
@@ -182,16 +189,20 @@ class Pooling(Layer):
 
     def _maxima(self, x: Array) -> tuple[Array, Array]:
         xp, windows = array_module(x), self.windows(x.shape)
-        lowest = xp.finfo(x.dtype).min
-        padded = _padded(x, windows, lowest)
-        y = xp.full((*x.shape[:-2], *windows.positions), lowest, x.dtype)
-        winners = xp.full(y.shape, -1, np.int32)
-        for number, cell in enumerate(windows.cells()):
-            candidate = padded[..., *cell]
-            better = candidate > y  # strictly: the first maximum keeps the window, and NaN never wins
-            y = xp.where(better, candidate, y)
-            winners = xp.where(better, number, winners)
-        return y, winners
+        lowest, number = xp.finfo(x.dtype).min, np.min_scalar_type(-count(windows.kernel) - 1).type
+        planes, cells = x.reshape(-1, *windows.size), list(windows.cells())
+        y = xp.full((len(planes), *windows.positions), lowest, x.dtype)
+        winners = xp.zeros(y.shape, number)  # numbered from 1 until all are known: 0 is none
+        for block in _blocks(planes, axis=0):
+            padded, best, winner = _padded(planes[block], windows, lowest), y[block], winners[block]
+            for i, cell in enumerate(cells, start=1):
+                candidate = padded[..., *cell]
+                better = candidate > best  # strictly: the first maximum keeps the window, and NaN never wins
+                xp.fmax(best, candidate, out=best)
+                xp.maximum(winner, better * number(i), out=winner)
+        winners -= 1
+        shape = (*x.shape[:-2], *windows.positions)
+        return y.reshape(shape), winners.reshape(shape)
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
         xp = array_module(array)
@@ -202,6 +213,17 @@ class Pooling(Layer):
         own = self.spread(_quotient(signal, sums), x.shape)
         shared = self.spread(_quotient(signal * squares, sums * sums), x.shape)
         return 2 * x * own - shared
+
+
+def _blocks(planes: Array, axis: int) -> Iterator[slice]:
+    """A few planes at a time, since all cells of the windows pass over them one after the other.
+
+    CuPy gets all planes at once: there each pass has a cost of its own.
+    """
+    number = planes.shape[axis]
+    step = CACHE_BYTES * number // planes.nbytes if isinstance(planes, np.ndarray) else number
+    for start in range(0, number, max(1, step)):
+        yield slice(start, start + max(1, step))
 
 
 def _padded(x: Array, windows: Windows, value: float) -> Array:
