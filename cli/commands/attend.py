@@ -74,7 +74,7 @@ def _check(args: Namespace) -> None:
     if not (args.out or args.overlay):
         raise BadInput("out: found neither --out nor --overlay, expected a place for the maps")
     check_writable(args.out, "--out")
-    check_writable(args.overlay, "--overlay")
+    check_writable(args.overlay, "--overlay", ".png")
     if args.interpolation not in KERNELS:
         raise BadInput(
             f"interpolation: found {args.interpolation!r}, expected one of {list(KERNELS)}"

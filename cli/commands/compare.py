@@ -107,9 +107,7 @@ def shown_peak(place: tuple[int, int] | None) -> str:
 
 def _check(args: Namespace) -> None:
     """What can be refused before anything is computed."""
-    if Path(args.out).suffix.lower() != ".png":
-        raise BadInput(f"--out: found {args.out!r}, expected a name that ends in .png")
-    check_writable(args.out, "--out")
+    check_writable(args.out, "--out", ".png")
 
 
 def _report(

@@ -94,7 +94,7 @@ def run(args: Namespace) -> int:
 
 def _checked(args: Namespace) -> tuple[BoxRule, Chosen]:
     """What can be refused before anything is computed."""
-    check_writable(args.overlay, "--overlay")
+    check_writable(args.overlay, "--overlay", ".png")
     rule = box_rule(args.boxes or (TWO_RULE if args.two_stage else RULE))
     methods = methods_of(args.method or (TWO_METHODS if args.two_stage else METHOD), args.options)
     if args.min_area > 1 and not rule.contours:

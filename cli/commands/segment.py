@@ -98,8 +98,8 @@ def _check(args: Namespace) -> None:
     """What can be refused before anything is computed."""
     if not (args.out or args.overlay):
         raise BadInput("out: found neither --out nor --overlay, expected a place for the mask")
-    check_writable(args.out, "--out")
-    check_writable(args.overlay, "--overlay")
+    check_writable(args.out, "--out", ".png")
+    check_writable(args.overlay, "--overlay", ".png")
     opencv()
 
 

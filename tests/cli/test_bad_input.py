@@ -160,6 +160,7 @@ CASES = {
     "map where there is no plane": (f"{ATTEND} --target 1 --method gradient --at prob", "'prob'"),
     "unknown interpolation": (f"{ATTEND} --target 1 --interpolation cubic", "nearest known name is 'bicubic'"),
     "no place for the maps": (f"attend photo.png {FILES} --target 1", "--overlay"),
+    "overlay of another kind": (f"{ATTEND} --target 1 --overlay o.jpg", "ends in .png"),
     "overlay into a missing folder": (f"{ATTEND} --target 1 --overlay no/o.png", "no folder no"),
     # demo
     "demo below a file": ("demo --out empty/demo", "empty/demo"),
