@@ -25,6 +25,7 @@ class FilterLayer(Layer):
         self.outputs: int = p.num_output
         self.group: int = p.group
         self.bias_term: bool = p.bias_term
+        self._geometries: dict[int, Geometry] = {}  # by the bottom's number of axes
         if self.outputs < 1:
             raise self.refuse("convolution_param.num_output", self.outputs, "a positive number")
         if self.group < 1 or self.outputs % self.group:
@@ -32,6 +33,11 @@ class FilterLayer(Layer):
 
     def geometry(self, bottom: Shape) -> Geometry:
         """The filters' geometry for a bottom of this shape (its rank decides how many spatial axes there are)."""
+        if len(bottom) not in self._geometries:
+            self._geometries[len(bottom)] = self._geometry(bottom)
+        return self._geometries[len(bottom)]
+
+    def _geometry(self, bottom: Shape) -> Geometry:
         rank = len(bottom) - self.axis(self.param.axis, len(bottom), "convolution_param.axis") - 1
         if rank < 1:
             raise self.refuse("bottom", f"shape {bottom}", "at least one spatial axis behind the channel axis")
