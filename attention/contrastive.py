@@ -4,6 +4,10 @@ Excitation Backprop (2016), §3.3: the dual of the class unit has the top layer'
 that one layer, the difference ``C = M - D`` lies at the classifier's input, and since excitation backprop is linear in
 its mass, one sweep carries the signed ``C`` on. It is not clamped on its way.
 
+The contrast tells positions apart where the classifier reads one averaged vector, as in GoogLeNet. Where it is a convolution
+*below* the average, as in SqueezeNet, M and D bring the same mass to every position, and the channel sum of C vanishes at its
+input wherever a class has evidence for and against: maps further down then show little but local texture.
+
 Table 2's "w/o norm" is ``normalise=False``; its "post-norm" is that with ``variant="post-norm"`` as well: maps are normalised at
 the end in place of at every layer. With ``normalise=True`` both variants agree wherever no mass is lost on the way.
 """
