@@ -78,7 +78,7 @@ def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array],
 SOFT_OPTIONS = {
     "iterations": Option(10, "updates of all gates; the paper needs 10 to 50", least=0),
     "rate": Option(0.1, "alpha of eq. 6", least=0),
-    "sparsity": Option(2.0, "lambda of eq. 6; the paper does not give it: calibrated, see README"),
+    "sparsity": Option(2.0, "lambda of eq. 6; the paper does not give it: calibrated in repro/weak_localization.md"),
     "step": Option("normalised", "dS/dz over its layer's mean absolute value, or as it is", ("normalised", "literal")),
     "start": Option("relu", "the gates that the ReLUs opened, or all open as in the draft", ("relu", "open")),
     "binarise": Option(0.5, "gates of at least this much are open in the end"),
