@@ -14,7 +14,7 @@ mean absolute value, per image and target (``step=normalised``), lambda has no u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
@@ -26,6 +26,12 @@ from .places import image_blob
 
 
 def run(question: Question) -> Answer:
+    return climb(question, climbed, GRADIENT)
+
+
+def climb(question: Question, step: Callable[[Array, Array, Mapping[str, Any]], Array], rule: Rule) -> Answer:
+    """The loop of soft feedback: ``step`` makes a gate blob's next state from its state and dS/dz (whose array it may
+    use), until nothing moves; then a last pass under gates of 0 and 1, carried to the image by ``rule``."""
     options = question.options
     gated = Gated.over(question, options["where"])
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
@@ -34,11 +40,11 @@ def run(question: Question) -> Answer:
         passed = gated.under(gates)
         curve.append(passed.class_scores())
         x, a = passed.activations(), passed.contributions()
-        moved = {gate: climbed(z, x[gate] * a[gate], options) for gate, z in gates.items()}
+        moved = {gate: step(z, x[gate] * a[gate], options) for gate, z in gates.items()}
         if all((moved[gate] == gates[gate]).all() for gate in gates):
             break
         gates = moved
-    return conclude(question, gated, gates, curve)
+    return conclude(question, gated, gates, curve, rule)
 
 
 def relu_gates(gated: Gated) -> Gates:
@@ -65,7 +71,7 @@ def unit(gradient: Array, step: str) -> Array:
     return xp.where(size == 0, 1, size)
 
 
-def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule = GRADIENT) -> Answer:
+def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule) -> Answer:
     """Gates of 0 and 1, a last pass under them, and what they let through to the image."""
     final = {gate: (z >= question.options["binarise"]).astype(z.dtype) for gate, z in gates.items()}
     passed = gated.recomputed(final)

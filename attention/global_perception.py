@@ -18,23 +18,13 @@ from typing import Any
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
-from .feedback import SOFT_OPTIONS, conclude, relu_gates, unit
-from .gates import Gated
+from .feedback import SOFT_OPTIONS, climb, unit
 from .guided import GUIDED
 from .method import Answer, Method, Option, Question, reduce_option
 
 
 def run(question: Question) -> Answer:
-    options = question.options
-    gated = Gated.over(question, options["where"])
-    gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
-    curve = []
-    for _ in range(options["iterations"]):
-        passed = gated.under(gates)
-        curve.append(passed.class_scores())
-        gradients = passed.gate_gradients()
-        gates = {gate: climbed(z, gradients[gate], options) for gate, z in gates.items()}
-    return conclude(question, gated, gates, curve, GUIDED)
+    return climb(question, climbed, GUIDED)
 
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
