@@ -17,9 +17,10 @@ def add_device(parser: ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:n")
 
 
-def add_files(parser: ArgumentParser) -> None:
-    """A model as two files."""
+def add_model(parser: ArgumentParser) -> None:
+    """A model by name, or as two files."""
     group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="NAME", help="a model of the catalogue, or in its place:")
     group.add_argument("--prototxt", metavar="P", help="the definition; of a train_val file, its deploy view")
     group.add_argument("--weights", metavar="W", help="its weights, .caffemodel or .caffemodel.h5")
     group.add_argument(
@@ -27,14 +28,6 @@ def add_files(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--shape", action="append", type=shape, default=[], metavar="NAME=N,C,H,W", help="the shape of an input"
-    )
-
-
-def add_model(parser: ArgumentParser) -> None:
-    """A model by name, or as two files."""
-    add_files(parser)
-    parser.add_argument(
-        "--model", metavar="NAME", help="a model of the catalogue, in the place of --prototxt and --weights"
     )
 
 

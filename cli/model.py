@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +105,20 @@ def _check_known(unknown: Sequence[str], source: str) -> None:
         raise BadInput(f"{source}: input {name!r}: found no shape, expected one: give --shape {name}=N,C,H,W")
 
 
-def open_model(args: Namespace, output: Output) -> Model:
-    """The net of ``--model``, or of ``--prototxt`` and ``--weights``."""
-    if args.model and (args.prototxt or args.weights):
-        raise BadInput("model: found --model beside --prototxt or --weights, expected one of the two ways")
+def open_model(args: Namespace, output: Output, **settings: Any) -> Model:
+    """The net of ``--model``, or of ``--prototxt`` and ``--weights``; ``settings`` as in ``open_files``."""
     if not args.model:
         if not (args.prototxt or args.weights):
             raise BadInput("model: found none, expected --model NAME, or --prototxt FILE and --weights FILE")
-        return open_files(args, output)
+        return open_files(args, output, **settings)
+    if args.prototxt or args.weights:
+        raise BadInput("model: found --model beside --prototxt or --weights, expected one of the two ways")
     from ..caffe_models.catalogue import find_model
 
     found = find_model(args.model)
-    view = read_view(found.prototxt, args.shape)
-    net = build(view.message, found.weights, source=str(found.prototxt), device=args.device, partial=args.partial)
+    args.prototxt, args.weights = str(found.prototxt), str(found.weights)
     known = Preprocessing(mean=found.mean, order=found.order, scale=found.scale)
-    return Model(net, found.prototxt, found.weights, found.labels, known)
+    return replace(open_files(args, output, **settings), labels=found.labels, preprocessing=known)
 
 
 # --- pictures -----------------------------------------------------------------------------------------------

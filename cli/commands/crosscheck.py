@@ -9,12 +9,12 @@ from argparse import ArgumentParser, Namespace
 
 from ...executor.crosscheck import crosscheck
 from .. import arguments
-from ..model import open_files
+from ..model import open_model
 from ..output import Output, dimensions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    arguments.add_files(parser)
+    arguments.add_model(parser)
     parser.add_argument("--input", metavar="X", help=".npy or .npz (default: random numbers)")
     parser.add_argument(
         "--tolerance", type=arguments.tolerance, default=1e-4, help="greatest relative error (default 1e-4)"
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     output = Output(args)
-    model = open_files(args, output, seed=args.seed, inputs=args.input)
+    model = open_model(args, output, seed=args.seed, inputs=args.input)
     if not args.weights:
         output.note(f"random weights from seed {args.seed}: none were given")
     if not args.input:

@@ -9,14 +9,14 @@ from ...caffe_models.onnx_export import export_onnx
 from ...errors import BadInput
 from .. import arguments
 from ..files import check_writable
-from ..model import open_files
+from ..model import open_model
 from ..output import Output, dimensions
 
 LIMIT = 2**31 - 1  # bytes of one protobuf message
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    arguments.add_files(parser)
+    arguments.add_model(parser)
     parser.add_argument("--out", required=True, metavar="M.ONNX", help="where to store it")
     parser.add_argument("--seed", type=arguments.seed, help="draw random weights where no --weights are given")
     parser.add_argument("--dtype", default="float32", help="float32 (default) or float64")
@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     output = Output(args)
     check_writable(args.out, "--out")
-    net = open_files(args, output, dtype=args.dtype, seed=args.seed).net
+    net = open_model(args, output, dtype=args.dtype, seed=args.seed).net
     model = export_onnx(net)
     if model.ByteSize() > LIMIT:
         raise BadInput(f"{args.out}: would have {model.ByteSize()} bytes, protobuf ends at {LIMIT}")

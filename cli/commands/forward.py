@@ -13,12 +13,12 @@ from ...executor.device import to_numpy
 from ...executor.net import Net
 from .. import arguments
 from ..files import check_writable, write_npz
-from ..model import open_files
+from ..model import open_model
 from ..output import Output, dimensions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    arguments.add_files(parser)
+    arguments.add_model(parser)
     parser.add_argument(
         "--input", required=True, metavar="X", help=".npy for the only input, or .npz whose keys are the inputs' names"
     )
@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     output = Output(args)
     check_writable(args.out, "--out")
-    model = open_files(args, output, dtype=args.dtype, inputs=args.input)
+    model = open_model(args, output, dtype=args.dtype, inputs=args.input)
     net = model.net
     blobs = _blobs(args.blobs, net)
     trace = net.forward(model.inputs, blobs=blobs)

@@ -460,3 +460,11 @@ def test_a_real_map_lies_on_its_animal(run, shared, squeezenet, tmp_path):
         zebra, elephant = stored["resized"]
     assert np.unravel_index(zebra.argmax(), zebra.shape)[0] > 160  # the zebra stands in front, below
     assert np.unravel_index(elephant.argmax(), elephant.shape)[0] < 160
+
+
+@pytest.mark.parametrize("line", [["crosscheck"], ["export-onnx", "--out", "m.onnx"]])
+def test_every_command_knows_the_catalogue(run, line, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="the extra `cpu` is not installed")
+    monkeypatch.chdir(tmp_path)
+    told = run([*line, "--model", "figures", "--json"])
+    assert told.status == 0 and told.json
