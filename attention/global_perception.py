@@ -38,7 +38,8 @@ def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
 def trace_norm_slope(z: Array, options: Mapping[str, Any]) -> Array:
     """(g^-1 z + g^-T z) / 2 for every channel's gates z (..., h, w)."""
     xp = array_module(z)
-    u, gamma, vt = xp.linalg.svd(z, full_matrices=False)
+    # gates that all but closed (1e-36) keep LAPACK's iteration from converging: below one rounding of 1 they are closed
+    u, gamma, vt = xp.linalg.svd(z * (z > xp.finfo(z.dtype).eps), full_matrices=False)
     kept = gamma >= options["minor"] * gamma.max(-1, keepdims=True)
     mu = options["smoothing"]
     if options["inverse"] == "derived":

@@ -13,6 +13,8 @@ import pytest
 
 import thinktwice as tt
 from thinktwice.attention.gates import Gated
+from thinktwice.attention.global_perception import trace_norm_slope
+from thinktwice.attention.methods import METHODS
 
 from ..nets import data, layer, make, relu
 from .gated_nets import (
@@ -247,3 +249,14 @@ def test_7_maxima_hand_down_all_they_receive(seed: int) -> None:
         step = first.step(net.graph.by_name[node.layer.name])
         below = node.layer.gradient(step, [signal])[0]
         np.testing.assert_allclose(below.sum((-1, -2)), signal.sum((-1, -2)), rtol=1e-11, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gates_that_all_but_closed_are_closed_to_the_trace_norm(dtype: type) -> None:
+    """Dust far below one rounding of 1 once kept the SVD of a real map from converging."""
+    rng = np.random.default_rng(0)
+    gates = ((rng.random((2, 3, 9, 7)) > 0.4) * rng.random((2, 3, 9, 7))).astype(dtype)
+    dust = np.where(gates > 0, 0, 10.0 ** rng.uniform(-37, -17, gates.shape)).astype(dtype)
+    options = METHODS["gp"].checked({})
+    assert dust.any()
+    assert np.array_equal(trace_norm_slope(gates + dust, options), trace_norm_slope(gates, options))
