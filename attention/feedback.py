@@ -39,8 +39,7 @@ def climb(question: Question, step: Callable[[Array, Array, Mapping[str, Any]], 
     for _ in range(options["iterations"]):
         passed = gated.under(gates)
         curve.append(passed.class_scores())
-        x, a = passed.activations(), passed.contributions()
-        moved = {gate: step(z, x[gate] * a[gate], options) for gate, z in gates.items()}
+        moved = {gate: step(gates[gate], gradient, options) for gate, gradient in passed.gate_gradients()}
         if all((moved[gate] == gates[gate]).all() for gate in gates):
             break
         gates = moved

@@ -11,7 +11,7 @@ In both, nothing below the lowest gates is computed twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -256,10 +256,10 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates])
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def gate_gradients(self) -> Gates:
-        """dS/dz = x dS/dy of all gates: (K, N, C, H, W)."""
+    def gate_gradients(self) -> Iterator[tuple[str, Array]]:
+        """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W), a new array made when its turn comes: they are large."""
         x = self.activations()
-        return {gate: x[gate] * a for gate, a in self.contributions().items()}
+        return ((gate, x[gate] * a) for gate, a in self.contributions().items())
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""
