@@ -14,13 +14,15 @@ import numpy as np
 from scipy import ndimage
 
 from ..attention.attend import attend
+from ..attention.boxes import area
 from ..attention.methods import METHODS
 from ..caffe_models.catalogue import find_model
 from ..executor.device import to_numpy
 from ..executor.load import load
 from ..executor.net import Net
-from .datasets.figure_scenes import Box, Scene, pictures, scene
+from .datasets.figure_scenes import Scene, pictures, scene
 from .images import Preprocessing, prepare
+from .protocols.pointing import inside
 
 HELD_OUT_SEED = 2  # training has another seed, so other pictures
 
@@ -62,7 +64,9 @@ def pointing(net: Net, scenes: Iterable[Scene], method: str) -> float:
 def chance(scenes: Iterable[Scene]) -> float:
     """The same for a method that points anywhere: the mean share of a scene that a figure's box covers."""
     shares = [
-        area(thing.box) / (shown.image.shape[0] * shown.image.shape[1]) for shown in scenes for thing in shown.things
+        float(area(thing.box)) / (shown.image.shape[0] * shown.image.shape[1])
+        for shown in scenes
+        for thing in shown.things
     ]
     return sum(shares) / len(shares)
 
@@ -71,7 +75,7 @@ def hits_in(net: Net, shown: Scene, method: str) -> list[bool]:
     """For each figure of a scene: does its class's map have its maximum in its box?"""
     maps = maps_of(net, shown, method)
     peaks = [np.unravel_index(own.argmax(), own.shape) for own in maps]
-    return [inside(int(y), int(x), thing.box) for (y, x), thing in zip(peaks, shown.things, strict=True)]
+    return [inside((int(x), int(y)), thing.box) for (y, x), thing in zip(peaks, shown.things, strict=True)]
 
 
 def maps_of(net: Net, shown: Scene, method: str) -> np.ndarray:
@@ -90,16 +94,6 @@ def input_blob(images: np.ndarray) -> np.ndarray:
     model = find_model("figures")
     preprocessing = Preprocessing(model.mean, model.order, model.scale)
     return np.stack([prepare(image, (3, *image.shape[:2]), preprocessing) for image in images])
-
-
-def inside(y: int, x: int, box: Box) -> bool:
-    left, top, right, bottom = box
-    return left <= x < right and top <= y < bottom
-
-
-def area(box: Box) -> int:
-    left, top, right, bottom = box
-    return (right - left) * (bottom - top)
 
 
 if __name__ == "__main__":

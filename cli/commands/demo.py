@@ -18,6 +18,7 @@ from ...errors import BadInput
 from ...repro.datasets.embedded_scenes import embedded_scenes
 from ...repro.datasets.figure_scenes import Thing
 from ...repro.images import seen
+from ...repro.protocols.pointing import inside
 from .. import arguments
 from ..labels import find_targets, labels_for
 from ..model import image_shape, open_model, preprocessing
@@ -72,11 +73,6 @@ def run(args: Namespace) -> int:
     else:
         _show(output, scenes, hits, seconds)
     return 0
-
-
-def inside(place: tuple[int, int] | None, box: Sequence[float]) -> bool:
-    """Whether a pixel (x, y) lies in a box (left, top, right, bottom), the last two exclusive."""
-    return place is not None and box[0] <= place[0] < box[2] and box[1] <= place[1] < box[3]
 
 
 def _entry(one: Look, things: Sequence[Thing]) -> dict[str, Any]:

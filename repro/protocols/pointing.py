@@ -5,6 +5,8 @@ Excitation Backprop (2016), §4.1, with boxes and no tolerance as in Feedback CN
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
@@ -23,5 +25,9 @@ def point(map_: np.ndarray, size: tuple[float, float], blur: float = 0.02) -> tu
 
 def hits(where: tuple[float, float], boxes: np.ndarray) -> bool:
     """Whether a point (x, y) lies in one of the boxes (n, 4)."""
-    x, y = where
-    return bool(((boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])).any())
+    return any(inside(where, box) for box in boxes)
+
+
+def inside(place: tuple[float, float] | None, box: Sequence[float] | np.ndarray) -> bool:
+    """Whether a place (x, y), if there is one, lies in a box (left, top, right, bottom), the last two exclusive."""
+    return place is not None and bool(box[0] <= place[0] < box[2] and box[1] <= place[1] < box[3])
