@@ -4,13 +4,22 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ROOMS = ("caffe_models", "layers", "executor", "attention", "repro", "cli")  # and cuda, which is no regular package
+ROOMS = (
+    "caffe_models",
+    "layers",
+    "executor",
+    "attention",
+    "solver",
+    "repro",
+    "cli",
+)  # and cuda, which is no regular package
 ROOMS_AND_BELOW = [*ROOMS, *(f"{room}.*" for room in ROOMS)]
 
 CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
 GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
 SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
-TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *SEGMENT]
+TRAIN = ["lmdb>=1.4"]
+TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *SEGMENT, *TRAIN]
 
 setup(
     name="thinktwice",
@@ -29,6 +38,13 @@ setup(
     package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"]},
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
-    extras_require={"cpu": CPU, "gpu": GPU, "segment": SEGMENT, "test": TEST, "all": [*CPU, *SEGMENT, *TEST]},
+    extras_require={
+        "cpu": CPU,
+        "gpu": GPU,
+        "segment": SEGMENT,
+        "train": TRAIN,
+        "test": TEST,
+        "all": [*CPU, *SEGMENT, *TRAIN, *TEST],
+    },
     entry_points={"console_scripts": ["thinktwice = thinktwice.__main__:main"]},
 )

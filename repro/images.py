@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from ..caffe_models.pictures import MOST_PIXELS, read_image
 from ..errors import BadInput, nearest
 
-MOST_PIXELS = 100_000_000  # of one picture: a small file can claim any number
+__all__ = ["Box", "Preprocessing", "prepare", "read_image", "seen"]
+
 ILSVRC_MEAN = (104.0, 117.0, 123.0)  # blue, green, red: what the Model Zoo's ImageNet nets subtract
 ORDERS = ("BGR", "RGB")
 RESIZES = ("squash", "shorter")
@@ -48,35 +47,6 @@ class Preprocessing:
         for field, found, known in (("channel order", self.order, ORDERS), ("resize", self.resize, RESIZES)):
             if found not in known:
                 raise BadInput(f"{field}: found {found!r}, expected one of {list(known)}{nearest(found, known)}")
-
-
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """A picture file as (H, W, 3), uint8, RGB, the way up that its camera noted. Raises ``BadInput``.
-
-    Grey becomes three equal channels, 16 bits become 8, palettes and CMYK become RGB; an alpha channel is dropped, as
-    Caffe's ``io.load_image`` drops it. Of several frames the first is taken.
-    """
-    try:
-        if not Path(path).stat().st_size:
-            raise BadInput(f"{path}: is empty, expected a picture")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's warning of many pixels: refused just below
-            with Image.open(path) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise BadInput(
-                        f"{path}: claims {picture.width} x {picture.height} pixels, expected {MOST_PIXELS} at most"
-                    )
-                return np.asarray(_rgb(ImageOps.exif_transpose(picture), path))
-    except BadInput:
-        raise
-    except UnidentifiedImageError:
-        raise BadInput(f"{path}: is no picture that can be read, expected a JPEG, PNG or the like") from None
-    except Image.DecompressionBombError as error:
-        raise BadInput(f"{path}: claims too many pixels, expected {MOST_PIXELS} at most ({error})") from None
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or f'is a damaged picture ({error})'}") from None
-    except Exception as error:  # Pillow's readers meet damaged files with whatever their parts raise
-        raise BadInput(f"{path}: is a damaged picture ({error})") from None
 
 
 def prepare(image: np.ndarray, shape: tuple[int, int, int], preprocessing: Preprocessing) -> np.ndarray:
@@ -117,17 +87,6 @@ def _resized(
     if tall * wide > MOST_PIXELS:
         raise BadInput(f"image: found {image[1]} x {image[0]} pixels, which its shorter side makes {wide} x {tall}")
     return (tall, wide), ((tall - shape[0]) // 2, (wide - shape[1]) // 2)
-
-
-def _rgb(picture: Any, path: Any) -> Any:
-    if picture.mode.startswith("I"):  # 16 bits, or 32 that mostly hold 16
-        values = np.asarray(picture).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise BadInput(f"{path}: holds grey values from {values.min()} to {values.max()}, expected 16 bits at most")
-        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise BadInput(f"{path}: holds floating-point grey values, expected a picture of 8 or 16 bits")
-    return picture.convert("RGB")
 
 
 def _mean(shape: tuple[int, int, int], preprocessing: Preprocessing) -> np.ndarray:

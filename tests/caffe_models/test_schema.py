@@ -36,7 +36,10 @@ def test_every_field_and_value_is_caffes(shared: Path):
         assert schema.enum(name) == values | ours
 
 
-OURS = {(20150, "feedback_param", "optional", "caffe.FeedbackParameter", "", False)}
+OURS = {
+    (20150, "feedback_param", "optional", "caffe.FeedbackParameter", "", False),
+    (20151, "augmentation_param", "optional", "caffe.AugmentationParameter", "", False),
+}
 
 
 def _fact(field: descriptor_pb2.FieldDescriptorProto) -> tuple:
