@@ -12,7 +12,7 @@ EMBEDDED = Path(__file__).with_name("embedded")
 
 @dataclass(frozen=True)
 class Model:
-    """A net and its weights. ``labels`` names the classes, one line each, as synset_words.txt does: an id, then names.
+    """A net and its weights (of several files the later one wins). ``labels`` names the classes, one line each, as synset_words.txt does: an id, then names.
 
     A picture, values 0 to 255, has its channels put in ``order``; ``mean`` (one number per channel, in that order) is
     subtracted, and the rest is multiplied by ``scale``. Its size is that of the prototxt's input.
@@ -22,11 +22,12 @@ class Model:
     description: str
     license: str
     prototxt: Path
-    weights: Path
+    weights: tuple[Path, ...]
     labels: Path
     mean: tuple[float, float, float]
     order: str = "BGR"
     scale: float = 1.0
+    flat: bool = False  # the definition has convolutions where the weights are of inner products
 
     @property
     def class_names(self) -> list[str]:
@@ -43,7 +44,7 @@ MODELS = {
             "eight drawn figures on cluttered ground, for demonstrations and tests without a download",
             "BSD-2-Clause",
             EMBEDDED / "figures_deploy.prototxt",
-            EMBEDDED / "figures.caffemodel",
+            (EMBEDDED / "figures.caffemodel",),
             EMBEDDED / "figures_labels.txt",
             mean=(104.0, 117.0, 123.0),
         )

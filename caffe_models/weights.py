@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,13 @@ class Weights:
 
     path: str
     blobs: Mapping[str, tuple[np.ndarray, ...]]
+
+
+def read_all_weights(paths: Sequence[FilePath]) -> Weights:
+    """The weights of several files as one: of a layer that two of them have, the later one's, as `caffe train --weights a,b`."""
+    read = [read_weights(path) for path in paths]
+    blobs = {layer: arrays for weights in read for layer, arrays in weights.blobs.items()}
+    return Weights(", ".join(weights.path for weights in read), blobs)
 
 
 def read_weights(path: FilePath) -> Weights:
@@ -71,13 +79,15 @@ def fit(
     *,
     partial: bool = False,
     surplus: bool = False,
+    flat: bool = False,
 ) -> dict[str, list[np.ndarray]]:
     """The arrays for a net whose layers expect these shapes: layer name -> one array per shape, of exactly that shape.
 
     A shape fits when it is the same once leading ones are dropped or added: older files have four axes everywhere.
     Nothing is ever filled in. ``surplus``: layers of the file that the net lacks are left out, as Caffe does
     (GoogLeNet's two training classifiers). ``partial``: this, and layers that the file lacks are left out of the
-    result. A layer that both have must fit in every case.
+    result. A layer that both have must fit in every case. ``flat``: of a blob of as many numbers but another shape, the
+    numbers are taken in their order: so Caffe's net_surgery.ipynb makes kernels (O, C, H, W) of a matrix (O, C*H*W).
 
     BadInput: one line with everything that is missing, left over, or of another shape.
     """
@@ -94,7 +104,8 @@ def fit(
             continue
         fitted[layer] = []
         for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
-            if _without_leading_ones(array.shape) == _without_leading_ones(shape):
+            same = _without_leading_ones(array.shape) == _without_leading_ones(shape)
+            if same or (flat and array.size == math.prod(shape)):
                 fitted[layer].append(array.reshape(shape))
             else:
                 problems.append(f"layer {layer!r} blob {index} is {_told(array.shape)}, expected {_told(shape)}")

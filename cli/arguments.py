@@ -22,7 +22,9 @@ def add_model(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME", help="a model of the catalogue, or in its place:")
     group.add_argument("--prototxt", metavar="P", help="the definition; of a train_val file, its deploy view")
-    group.add_argument("--weights", metavar="W", help="its weights, .caffemodel or .caffemodel.h5")
+    group.add_argument(
+        "--weights", metavar="W", help="its weights, .caffemodel or .caffemodel.h5; A,B: of both, B first"
+    )
     group.add_argument(
         "--partial", action="store_true", help="the weights may hold layers that the net lacks (training classifiers)"
     )

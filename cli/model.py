@@ -16,6 +16,7 @@ from ..caffe_models.deploy import DATA_LAYERS, deploy_view
 from ..caffe_models.mean import read_mean
 from ..caffe_models.phases import for_state
 from ..caffe_models.surgery import with_input_shape
+from ..caffe_models.weights import read_all_weights
 from ..errors import BadInput
 from ..executor.graph import Graph
 from ..executor.load import build
@@ -41,7 +42,7 @@ class Model:
 
     net: Net
     prototxt: Path
-    weights: Path | None
+    weights: tuple[Path, ...] = ()
     labels: Path | None = None
     preprocessing: Preprocessing | None = None  # as the catalogue has it
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)  # as a file gave them
@@ -70,8 +71,9 @@ def open_files(
     dtype: str = "float32",
     seed: int | None = None,
     inputs: str | None = None,
+    flat: bool = False,
 ) -> Model:
-    """The net of ``--prototxt`` and ``--weights``; ``seed`` draws weights where there are none.
+    """The net of ``--prototxt`` and ``--weights``; ``seed`` draws weights where there are none, ``flat`` as in ``load``.
 
     ``inputs``: a file with arrays for the net's inputs. Where the definition tells no shape, theirs count.
     """
@@ -79,7 +81,7 @@ def open_files(
         raise BadInput("model: found no definition, expected --prototxt FILE")
     if not args.weights and seed is None:
         raise BadInput("model: found no weights, expected --weights FILE")
-    view = read_view(args.prototxt, args.shape)
+    view, weights = read_view(args.prototxt, args.shape), weight_files(args.weights)
     for note in view.notes:
         output.note(note)
     graph = Graph(view.message, args.prototxt)
@@ -88,15 +90,23 @@ def open_files(
     _check_known([name for name in unknown if name not in arrays], args.prototxt)
     net = build(
         view.message,
-        args.weights,
+        read_all_weights(weights) if weights else None,
         source=args.prototxt,
         device=args.device,
         dtype=dtype,
         partial=args.partial,
+        flat=flat,
         shapes={name: arrays[name].shape for name in unknown},
         seed=seed,
     )
-    return Model(net, Path(args.prototxt), Path(args.weights) if args.weights else None, inputs=arrays)
+    return Model(net, Path(args.prototxt), weights, inputs=arrays)
+
+
+def weight_files(text: str | None) -> tuple[Path, ...]:
+    """``--weights``: one file, or several separated by commas, of which later ones win, as Caffe has it."""
+    if not text:
+        return ()
+    return (Path(text),) if Path(text).exists() else tuple(Path(part) for part in text.split(",") if part)
 
 
 def _check_known(unknown: Sequence[str], source: str) -> None:
@@ -116,9 +126,9 @@ def open_model(args: Namespace, output: Output, **settings: Any) -> Model:
     from ..caffe_models.catalogue import find_model
 
     found = find_model(args.model)
-    args.prototxt, args.weights = str(found.prototxt), str(found.weights)
+    args.prototxt, args.weights, args.partial = str(found.prototxt), ",".join(map(str, found.weights)), True
     known = Preprocessing(mean=found.mean, order=found.order, scale=found.scale)
-    return replace(open_files(args, output, **settings), labels=found.labels, preprocessing=known)
+    return replace(open_files(args, output, flat=found.flat, **settings), labels=found.labels, preprocessing=known)
 
 
 # --- pictures -----------------------------------------------------------------------------------------------

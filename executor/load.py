@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..caffe_models.catalogue import Model
 from ..caffe_models.definition import read_net
 from ..caffe_models.deploy import deploy_view
 from ..caffe_models.phases import for_state
-from ..caffe_models.weights import Weights, fit, read_weights
+from ..caffe_models.weights import Weights, fit, read_all_weights, read_weights
 from ..errors import BadInput, names
 from ..layers.arrays import Shape
 from .graph import Graph
@@ -32,6 +33,7 @@ def load(
     stages: Iterable[str] = (),
     deploy: bool = False,
     partial: bool = False,
+    flat: bool = False,
     shapes: Mapping[str, Shape] | None = None,
     seed: int | None = None,
 ) -> Net:
@@ -40,7 +42,8 @@ def load(
     ``phase``, ``level`` and ``stages`` choose layers as Caffe's ``include`` and ``exclude`` do. ``deploy=True`` takes the
     deploy view of a train_val file: data layers become inputs, what needs labels is left out. ``shapes`` replaces input
     shapes. ``partial=True`` lets the file hold layers that the net lacks and, with a ``seed``, draws those that the file
-    lacks, as Caffe does for fine-tuning. Without ``weights`` the seed draws all; with neither, a net that has parameters is
+    lacks, as Caffe does for fine-tuning. ``flat=True`` makes kernels of the matrices of inner products, as Caffe's net
+    surgery does, where the numbers are as many. Without ``weights`` the seed draws all; with neither, a net that has parameters is
     refused: nothing is ever filled with zeros in silence.
 
     Raises ``BadInput``: one line that names the file, the field, what was found and what was expected.
@@ -50,7 +53,22 @@ def load(
     if deploy:
         message, _notes = deploy_view(message)
     return build(
-        message, weights, source=str(prototxt), device=device, dtype=dtype, partial=partial, shapes=shapes, seed=seed
+        message,
+        weights,
+        source=str(prototxt),
+        device=device,
+        dtype=dtype,
+        partial=partial,
+        flat=flat,
+        shapes=shapes,
+        seed=seed,
+    )
+
+
+def load_model(model: Model, *, device: str = "auto", dtype: str = "float32") -> Net:
+    """The net of a model that the catalogue knows (``find_model``)."""
+    return load(
+        model.prototxt, read_all_weights(model.weights), device=device, dtype=dtype, partial=True, flat=model.flat
     )
 
 
@@ -62,6 +80,7 @@ def build(
     device: str = "auto",
     dtype: str = "float32",
     partial: bool = False,
+    flat: bool = False,
     shapes: Mapping[str, Shape] | None = None,
     seed: int | None = None,
 ) -> Net:
@@ -74,12 +93,12 @@ def build(
         )
     parameters = random_weights(specs, seed) if seed is not None else {}
     if weights is not None:
-        parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None)
+        parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None, flat=flat)
     return Net(graph, parameters, message=message, dtype=dtype, device=device)
 
 
 def _fitted(
-    graph: Graph, specs: Specs, weights: Path | Weights, *, partial: bool, missing: bool
+    graph: Graph, specs: Specs, weights: Path | Weights, *, partial: bool, missing: bool, flat: bool
 ) -> dict[str, list[np.ndarray]]:
     """The file's arrays in the shapes that the net expects."""
     found = weights if isinstance(weights, Weights) else read_weights(weights)
@@ -88,4 +107,4 @@ def _fitted(
         if shared.layer not in blobs and shared.owner in blobs:
             blobs[shared.layer] = blobs[shared.owner]
     expected = {layer: [spec.shape for spec in own] for layer, own in specs.items()}
-    return fit(Weights(found.path, blobs), expected, partial=missing, surplus=partial)
+    return fit(Weights(found.path, blobs), expected, partial=missing, surplus=partial, flat=flat)

@@ -30,7 +30,7 @@ HELD_OUT_SEED = 2  # training has another seed, so other pictures
 def main(argv: Sequence[str] | None = None) -> None:
     model = find_model("figures")
     parser = argparse.ArgumentParser(prog="python -m thinktwice.repro.measure_embedded", description=__doc__)
-    parser.add_argument("--weights", type=Path, default=model.weights)
+    parser.add_argument("--weights", type=Path, default=model.weights[0])
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help="all methods by default")

@@ -84,9 +84,10 @@ def _check(args: Namespace) -> None:
 
 def _provenance(args: Namespace, asked: Question) -> dict[str, Any]:
     """What one must know to make the same maps again."""
-    files = {"image": args.image, "prototxt": asked.model.prototxt, "weights": asked.model.weights}
+    weights = {f"weights {n}" if n > 1 else "weights": path for n, path in enumerate(asked.model.weights, start=1)}
+    files = {"image": args.image, "prototxt": asked.model.prototxt, **weights}
     return {
-        "files": {what: {"path": str(path), "sha256": sha256(path)} for what, path in files.items() if path},
+        "files": {what: {"path": str(path), "sha256": sha256(path)} for what, path in files.items()},
         "names": [asked.labels[target].names for target in asked.targets] if asked.labels else None,
         "preprocessing": described(asked.how, args),
         "seen": asked.sees._asdict(),

@@ -14,15 +14,15 @@ from thinktwice.errors import BadInput
 def test_the_embedded_model_is_complete():
     model = find_model("figures")
     assert "figures" in model_names()
-    assert all(path.is_file() for path in (model.prototxt, model.weights, model.labels))
-    assert model.weights.stat().st_size <= 300_000
+    assert all(path.is_file() for path in (model.prototxt, *model.weights, model.labels))
+    assert model.weights[0].stat().st_size <= 300_000
     assert model.class_names == ["fish", "ladybird", "flower", "sailboat", "tree", "mushroom", "butterfly", "house"]
 
 
 def test_its_readme_tells_the_checksums_of_its_weights():
     model = find_model("figures")
-    told = model.weights.with_name("readme.md").read_text(encoding="utf-8")
-    content = model.weights.read_bytes()
+    told = model.weights[0].with_name("readme.md").read_text(encoding="utf-8")
+    content = model.weights[0].read_bytes()
     assert re.search(r"^sha1: (\w+)$", told, re.MULTILINE)[1] == hashlib.sha1(content).hexdigest()
     assert re.search(r"^sha256: (\w+)$", told, re.MULTILINE)[1] == hashlib.sha256(content).hexdigest()
 

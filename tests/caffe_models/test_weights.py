@@ -11,7 +11,7 @@ import pytest
 
 from thinktwice.caffe_models import schema
 from thinktwice.caffe_models.definition import parse_net, read_net
-from thinktwice.caffe_models.weights import Weights, fit, read_weights
+from thinktwice.caffe_models.weights import Weights, fit, read_all_weights, read_weights
 from thinktwice.caffe_models.writer import write_caffemodel
 from thinktwice.errors import BadInput
 
@@ -240,6 +240,27 @@ def test_surplus_and_partial():
     assert set(fit(more, {**EXPECTED, "other": [(1,)]}, partial=True)) == set(EXPECTED)
     with pytest.raises(BadInput, match="'fc' blob 0"):
         fit(more, {**EXPECTED, "fc": [(6, 80), (5,)]}, partial=True)
+
+
+def test_flat_makes_kernels_of_a_matrix():
+    matrix = random(5, 2 * 3 * 4)
+    weights = Weights("w", {"fc6": (matrix,)})
+    with pytest.raises(BadInput, match="'fc6' blob 0 is 5 x 24, expected 5 x 2 x 3 x 4"):
+        fit(weights, {"fc6": [(5, 2, 3, 4)]})
+    (kernels,) = fit(weights, {"fc6": [(5, 2, 3, 4)]}, flat=True)["fc6"]
+    np.testing.assert_array_equal(kernels[4, 1, 2], matrix[4, 20:])
+    with pytest.raises(BadInput, match="expected 5 x 2 x 3 x 3"):
+        fit(weights, {"fc6": [(5, 2, 3, 3)]}, flat=True)
+
+
+def test_of_several_files_the_later_one_wins(tmp_path: Path):
+    first, second = random(2, 3), random(2, 3)
+    one = caffemodel(tmp_path / "one", "V2", Weights("", {"a": (first,), "b": (first,)}))
+    two = caffemodel(tmp_path / "two", "V2", Weights("", {"b": (second,)}))
+    weights = read_all_weights([one, two])
+    np.testing.assert_array_equal(weights.blobs["a"][0], first)
+    np.testing.assert_array_equal(weights.blobs["b"][0], second)
+    assert weights.path == f"{one}, {two}"
 
 
 def test_a_text_has_no_weights(tmp_path: Path):

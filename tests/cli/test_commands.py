@@ -274,7 +274,7 @@ def test_attend_stores_maps_and_draws_them(run, folder, tmp_path, method):
     line = f"attend photo.png --model figures --target 1,n00000005,fish --method {method} --device cpu"
     told = run(f"{line} --out {out} --overlay {overlay} --json")
     assert told.status == 0
-    net = load(model.prototxt, model.weights, device="cpu")
+    net = load(model.prototxt, model.weights[0], device="cpu")
     blob = prepare(read_image(folder / "photo.png"), net.shapes()["data"][1:], Preprocessing())
     expected = attend(net, blob, [1, 4, 0], method)
     with np.load(out, allow_pickle=False) as stored:
@@ -284,7 +284,7 @@ def test_attend_stores_maps_and_draws_them(run, folder, tmp_path, method):
         meta = json.loads(str(stored["meta"]))
     assert (meta["method"], meta["at"]) == (method, expected.at)
     assert meta["names"] == ["ladybird", "tree", "fish"]
-    assert meta["files"]["weights"]["sha256"] == hashlib.sha256(model.weights.read_bytes()).hexdigest()
+    assert meta["files"]["weights"]["sha256"] == hashlib.sha256(model.weights[0].read_bytes()).hexdigest()
     assert meta == told.json["meta"]
     with Image.open(overlay) as picture:
         assert picture.format == "PNG"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thinktwice.caffe_models.catalogue import find_model
-from thinktwice.executor.load import load
+from thinktwice.executor.load import load_model
 from thinktwice.repro.datasets.embedded_scenes import CHOSEN, DEMO_SEED, embedded_scenes
 from thinktwice.repro.datasets.figure_scenes import NAMES, scene
 from thinktwice.repro.measure_embedded import accuracy, chance, hits_in, pointing
@@ -17,7 +17,7 @@ SCENES = embedded_scenes()
 @pytest.fixture(scope="module")
 def net():
     model = find_model("figures")
-    return load(model.prototxt, model.weights, device="cpu")
+    return load_model(model, device="cpu")
 
 
 def test_labels_are_the_figures_in_their_order():
