@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "one sheet of small maps, methods in columns and classes in rows",
     "localize": "boxes around what speaks for a class in an image",
     "segment": "which class each pixel of an image shows",
+    "train": "train a net as Caffe's solver does",
     "methods": "the attention methods, their papers and options",
     "demo": "all of this on the embedded model and images",
 }

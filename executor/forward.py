@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..errors import BadInput
 from ..layers.arrays import Array, Shape
 from ..layers.input import Input
+from ..layers.layer import Layer
 from .graph import Graph, check_size
 from .rules import Rule
 from .trace import Trace
@@ -49,9 +52,17 @@ class Keep:
 
 
 def run_forward(
-    graph: Graph, parameters: Parameters, given: Mapping[int, Array], wanted: Iterable[int], keep: Keep
+    graph: Graph,
+    parameters: Parameters,
+    given: Mapping[int, Array],
+    wanted: Iterable[int],
+    keep: Keep,
+    seed: Sequence[int] = (),
 ) -> Trace:
-    """Compute the ``wanted`` values from the ``given`` ones. Raises ``BadInput`` for missing or misfitting inputs."""
+    """Compute the ``wanted`` values from the ``given`` ones. Raises ``BadInput`` for missing or misfitting inputs.
+
+    ``seed``: what layers that draw random numbers start from, each with its own number behind it.
+    """
     route = graph.needed_for(wanted, given)
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
     waiting = _readers_on(graph, route)
@@ -59,7 +70,7 @@ def run_forward(
     for number in route:
         node = graph.nodes[number]
         if not isinstance(node.layer, Input):
-            _run(number, trace, number in keep.nodes)
+            _run(number, trace, number in keep.nodes, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
             if not waiting[value] and value not in keep.values:
@@ -67,14 +78,27 @@ def run_forward(
     return trace
 
 
-def _run(number: int, trace: Trace, save: bool) -> None:
+def _run(number: int, trace: Trace, save: bool, seed: Sequence[int]) -> None:
     node = trace.graph.nodes[number]
+    layer, parameters = node.layer, trace.parameters.get(node.layer.name, ())
     bottoms = [trace.values[value] for value in node.bottoms]
-    tops, saved = node.layer.forward(bottoms, trace.parameters.get(node.layer.name, ()))
+    if layer.random:
+        tops, saved = layer.forward_at_random(bottoms, parameters, _rng(layer, seed, number))
+    else:
+        tops, saved = layer.forward(bottoms, parameters)
+    updated = layer.updated([bottom.shape for bottom in bottoms], parameters, saved)
+    if updated is not None:
+        trace.updated[layer.name] = updated
     for value, top in zip(node.tops, tops, strict=True):
         trace.values.setdefault(value, top)  # a given value stays
     if save:
         trace.saved[number] = saved
+
+
+def _rng(layer: Layer, seed: Sequence[int], number: int) -> np.random.Generator:
+    if not seed:
+        raise layer.refuse("phase", "TRAIN without a seed", "TEST, or a seed for what the layer draws at random")
+    return np.random.default_rng([*seed, number])
 
 
 def _readers_on(graph: Graph, route: Sequence[int]) -> list[set[int]]:

@@ -16,7 +16,7 @@ from ..errors import BadInput, names
 from ..layers.arrays import Shape
 from .graph import Graph
 from .net import Net
-from .parameters import Specs, parameter_specs, shared_parameters
+from .parameters import Specs, parameter_specs, with_borrowed
 from .random_weights import random_weights
 
 Path = str | os.PathLike[str]
@@ -102,9 +102,6 @@ def _fitted(
 ) -> dict[str, list[np.ndarray]]:
     """The file's arrays in the shapes that the net expects."""
     found = weights if isinstance(weights, Weights) else read_weights(weights)
-    blobs = dict(found.blobs)
-    for shared in shared_parameters(graph):  # Caffe's HDF5 files hold a shared blob with its owner only
-        if shared.layer not in blobs and shared.owner in blobs:
-            blobs[shared.layer] = blobs[shared.owner]
+    blobs = Weights(found.path, with_borrowed(graph, found.blobs))
     expected = {layer: [spec.shape for spec in own] for layer, own in specs.items()}
-    return fit(Weights(found.path, blobs), expected, partial=missing, surplus=partial, flat=flat)
+    return fit(blobs, expected, partial=missing, surplus=partial, flat=flat)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput, names
+from ..errors import BadInput, names, nearest
 from ..layers.arrays import Array, Shape
 from .device import Device
 from .forward import Keep, run_forward
@@ -80,27 +80,30 @@ class Net:
         blobs: Iterable[str] | None = None,
         rule: str | Rule | None = None,
         to: Iterable[str] = (),
-        params: bool = False,
+        params: bool | Iterable[str] = False,
+        seed: int | Sequence[int] | None = None,
         **named: Any,
     ) -> Trace:
         """Run the net on ``data=x`` (or ``inputs={"data": x}``), with any batch and image size that its layers accept.
 
         An inner blob may be given too; then nothing below it is computed. Without ``blobs``, every blob is computed and
         kept. With ``blobs``, only what these need is computed, and only they are kept; if a ``rule`` is named as well, so is
-        what a walk under it from ``blobs`` down to ``to`` (with ``params``, to all weights) will read. Everything else
-        is freed as soon as its last reader is done.
+        what a walk under it from ``blobs`` down to ``to`` (with ``params``, to all weights, or to those of the layers that it
+        names) will read. Everything else is freed as soon as its last reader is done.
+
+        ``seed``: for layers of the TRAIN phase that draw random numbers (Dropout), which are refused without one.
         """
         if not isinstance(inputs, Mapping | None):
             raise BadInput(f"inputs: found {type(inputs).__name__}, expected arrays by name: {self.inputs[0]}=array")
         given = {self.graph.given(name): self.array(name, array) for name, array in {**(inputs or {}), **named}.items()}
+        start = () if seed is None else (seed,) if isinstance(seed, int) else tuple(seed)
         if blobs is None:
-            return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph))
+            return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph), start)
         wanted = [self.graph.final(blob) for blob in names("blobs", blobs)]
         keep = Keep(set(wanted))
         if rule is not None:
-            owners = self.params if params else ()
-            keep = Keep.for_walk(self.graph, wanted, self._versions(to), find_rule(rule), owners)
-        return run_forward(self.graph, self.params, given, keep.values, keep)
+            keep = Keep.for_walk(self.graph, wanted, self._versions(to), find_rule(rule), self._owners(params))
+        return run_forward(self.graph, self.params, given, keep.values, keep, start)
 
     def backward(
         self,
@@ -108,12 +111,13 @@ class Net:
         signals: Mapping[str, Any],
         rule: str | Rule = "gradient",
         to: Iterable[str] | None = None,
-        params: bool = False,
+        params: bool | Iterable[str] = False,
     ) -> Walk:
         """Walk from ``signals`` (blob -> array) down to the blobs ``to``; by default to all that the trace holds.
 
         A signal has its blob's shape, or (K, *shape) for K targets at once, and then so have all results; a number will do
-        for a blob that holds one number (a loss). ``params=True`` adds the weights' gradients, for one target.
+        for a blob that holds one number (a loss). ``params=True`` adds the weights' gradients, for one target; names of layers
+        in its place add only theirs.
         """
         if trace.graph is not self.graph:  # its values have numbers of their own
             raise BadInput("trace: found one of another net, expected one of this net's forward passes")
@@ -124,20 +128,33 @@ class Net:
             raise BadInput(
                 "signals: found different numbers of targets, expected at least one signal, and K targets for each"
             )
-        if params and stacked == {1}:
+        owners = self._owners(params)
+        if owners and stacked == {1}:
             raise BadInput(
                 "signals: found a target axis, expected none where the weights' gradients are wanted (params)"
             )
         if stacked == {0}:
             starts = {value: array[None] for value, array in starts.items()}
         ends = set(trace.values) if to is None else self._versions(to)
-        walk = walk_back(self.graph, trace, starts, find_rule(rule), ends, params)
+        walk = walk_back(self.graph, trace, starts, find_rule(rule), ends, owners)
         if stacked == {0}:
             walk.drop_target_axis()
         walk.params = add_up(self.graph, walk.params)
         for blob in to or ():
             walk.version(blob)  # a blob that no signal reaches is an error, not a silent gap
         return walk
+
+    def _owners(self, params: bool | Iterable[str]) -> Collection[str]:
+        """The layers whose parameters' gradients are wanted."""
+        if isinstance(params, bool):
+            return tuple(self.params) if params else ()
+        owners = names("params", params)
+        for layer in owners:
+            if layer not in self.params:
+                raise BadInput(
+                    f"params: found {layer!r}, expected a layer that has parameters{nearest(layer, self.params)}"
+                )
+        return owners
 
     def _versions(self, blobs: Iterable[str]) -> set[int]:
         """All versions of these blobs."""

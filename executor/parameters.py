@@ -68,6 +68,15 @@ def share(graph: Graph, parameters: dict[str, tuple[Array, ...]]) -> dict[str, t
     return parameters
 
 
+def with_borrowed(graph: Graph, blobs: Mapping[str, tuple[Array, ...]]) -> dict[str, tuple[Array, ...]]:
+    """A file's blobs, and where it lacks a layer that shares another's, as Caffe's HDF5 files do, the owner's again."""
+    complete = dict(blobs)
+    for shared in shared_parameters(graph):
+        if shared.layer not in complete and shared.owner in complete:
+            complete[shared.layer] = complete[shared.owner]
+    return complete
+
+
 def add_up(graph: Graph, gradients: dict[str, tuple[Array, ...]]) -> dict[str, tuple[Array, ...]]:
     """Gradients with the sum over all who share a parameter in the place of each, as Caffe accumulates them."""
     groups: dict[tuple[str, int], list[tuple[str, int]]] = {}

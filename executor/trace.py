@@ -15,7 +15,8 @@ class Trace:
     """The blobs of one forward pass, by name, and what a walk back needs. It belongs to one call and is only read.
 
     ``trace["conv1"]`` is the blob's last version, as Caffe leaves it; ``trace.version("conv1", before="relu1")`` what an
-    in-place layer read. Only what was asked for is kept: see ``Net.forward``.
+    in-place layer read. Only what was asked for is kept: see ``Net.forward``. ``updated`` holds the parameters of layers
+    with running statistics, as this pass changes them: the net itself stays as it is.
     """
 
     def __init__(self, graph: Graph, parameters: Mapping[str, tuple[Array, ...]], shapes: list[Shape | None]):
@@ -24,6 +25,7 @@ class Trace:
         self.shapes = shapes
         self.values: dict[int, Array] = {}
         self.saved: dict[int, Any] = {}
+        self.updated: dict[str, list[Array]] = {}
 
     def __getitem__(self, blob: str) -> Array:
         return self.version(blob)

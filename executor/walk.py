@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
@@ -53,16 +54,17 @@ def walk_back(
     starts: Mapping[int, Array],
     rule: Rule,
     ends: Iterable[int],
-    parameters: bool,
+    parameters: Collection[str] | Literal[False] = False,
     given: Iterable[int] = (),
 ) -> Walk:
-    """Carry ``starts`` (value -> (K, *shape)) down to the values ``ends``; with ``parameters``, to all weights as well.
+    """Carry ``starts`` (value -> (K, *shape)) down to the values ``ends``, and to the ``parameters`` of the layers it names.
 
     A value's signal is the sum over all who read it, complete when its maker's turn comes; then it is passed on and, unless
     it is wanted, dropped. The walk ends at values that were ``given`` to the forward pass, though others may lie below them.
     """
     walk, wanted = Walk(graph), set(ends)
-    route = graph.between(starts, wanted | (_owners_bottoms(graph, trace) if parameters else set()), given)
+    owners = set(parameters or ())
+    route = graph.between(starts, wanted | _bottoms(graph, owners), given)
     useful = wanted.union(*(graph.nodes[number].tops for number in route))
     pending = dict(starts)
     for number in reversed(route):
@@ -73,7 +75,7 @@ def walk_back(
             continue
         step = trace.step(number)
         signals = _complete(step, arriving)
-        if parameters and step.parameters:
+        if node.layer.name in owners:
             _require(step, {"bottoms"})
             walk.params[node.layer.name] = tuple(node.layer.parameter_gradient(step, signals))
         if useful.isdisjoint(node.bottoms):
@@ -85,17 +87,17 @@ def walk_back(
             if signal is not None and value in useful:
                 pending[value] = pending[value] + signal if value in pending else signal
     walk.signals.update({value: signal for value, signal in pending.items() if value in wanted})
-    if parameters:  # what no signal reached has no influence: its derivative is zero
-        walk.params = {
-            layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
-            for layer, arrays in trace.parameters.items()
-        }
+    walk.params = {  # what no signal reached has no influence: its derivative is zero
+        layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
+        for layer, arrays in trace.parameters.items()
+        if layer in owners
+    }
     return walk
 
 
-def _owners_bottoms(graph: Graph, trace: Trace) -> set[int]:
-    """The bottoms of all layers with parameters: as far as a walk for the parameters' sake must get."""
-    return {value for node in graph.nodes if trace.parameters.get(node.layer.name) for value in node.bottoms}
+def _bottoms(graph: Graph, owners: Collection[str]) -> set[int]:
+    """The bottoms of these layers: as far as a walk for their parameters' sake must get."""
+    return {value for node in graph.nodes if node.layer.name in owners for value in node.bottoms}
 
 
 def _require(step: Step, parts: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape, array_module
+from .arrays import Array, Shape, array_module, count
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
 
@@ -17,7 +17,8 @@ class BatchNorm(Layer):
     Stored: running sums of means (C,) and variances (C,), and the factor (1,) to divide both by; a factor of 0 makes
     both 0. They are used in the TEST phase, or as ``use_global_stats`` says; otherwise the batch's own statistics
     (the variance divided by its full count) are, and are saved as ``(mean, variance)``. No gradient reaches the
-    stored arrays.
+    stored arrays: a pass with the batch's statistics adds these to the sums, which it first multiplies by
+    ``moving_average_fraction``.
     """
 
     in_place = True
@@ -25,12 +26,13 @@ class BatchNorm(Layer):
     def setup(self) -> None:
         p = self.message.batch_norm_param
         self.eps: float = p.eps
+        self.fraction: float = p.moving_average_fraction
         self.stored: bool = p.use_global_stats if p.HasField("use_global_stats") else self.phase == "TEST"
         self.gradient_reads = frozenset() if self.stored else frozenset({"tops", "saved"})
 
     def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
         channels = (self._checked(bottoms[0])[1],)
-        return [ParameterSpec(channels), ParameterSpec(channels), ParameterSpec((1,))]
+        return [ParameterSpec(shape, learnt=False) for shape in (channels, channels, (1,))]
 
     def top_shapes(self, bottoms: Sequence[Shape]) -> list[Shape]:
         return [self._checked(bottoms[0])]
@@ -40,6 +42,14 @@ class BatchNorm(Layer):
         mean, variance = statistics(parameters) if self.stored else batch_statistics(x)
         y = (x - _per_channel(mean, x.ndim)) / _per_channel(self.deviation(variance), x.ndim)
         return [y], None if self.stored else (mean, variance)
+
+    def updated(self, bottoms: Sequence[Shape], parameters: Sequence[Array], saved: Any) -> list[Array] | None:
+        if self.stored:
+            return None
+        (mean, variance), (means, variances, factor) = saved, parameters
+        numbers = count(bottoms[0]) // bottoms[0][1]  # behind each channel's statistics
+        unbiased = variance * (numbers / max(numbers - 1, 1))
+        return [mean + self.fraction * means, unbiased + self.fraction * variances, self.fraction * factor + 1]
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal, rank = signals[0], signals[0].ndim - 1

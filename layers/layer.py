@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..errors import BadInput
 from .arrays import Array, Shape
 from .window import POINT, Window
@@ -19,10 +21,14 @@ from .window import POINT, Window
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One learnable (or stored) array of a layer: its shape, and the prototxt's filler message for it, if any."""
+    """One array that a layer owns: its shape, and the prototxt's filler message for it, if any.
+
+    ``learnt``: a gradient changes it; statistics are stored beside the weights, but only ``Layer.updated`` changes them.
+    """
 
     shape: Shape
     filler: Any = None
+    learnt: bool = True
 
 
 @dataclass
@@ -53,6 +59,7 @@ class Layer:
     is_loss: ClassVar[bool] = False
     gradient_reads: frozenset[str] = frozenset({"bottoms"})  # of "bottoms", "tops", "saved", "final_tops"
     differentiable: ClassVar[bool] = True
+    random: bool = False  # whether a forward pass draws random numbers: ``forward_at_random`` is run in its place
 
     def __init__(self, message: Any, source: str = ""):
         """``message``: an upgraded V2 ``LayerParameter``. ``source``: the file it came from, for error lines."""
@@ -80,6 +87,16 @@ class Layer:
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         """The tops, and whatever the gradient wants to find in ``step.saved`` (masks, switches, normalisers)."""
         raise NotImplementedError
+
+    def forward_at_random(
+        self, bottoms: Sequence[Array], parameters: Sequence[Array], rng: np.random.Generator
+    ) -> tuple[list[Array], Any]:
+        """``forward`` of a layer that is ``random``, which draws from ``rng`` alone: a seed repeats a pass exactly."""
+        raise NotImplementedError
+
+    def updated(self, bottoms: Sequence[Shape], parameters: Sequence[Array], saved: Any) -> list[Array] | None:
+        """What this forward pass makes of stored statistics: all the layer's parameters, or ``None`` for no change."""
+        return None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         """Signals at the bottoms for signals at the tops; ``None`` for a bottom that has none (a label)."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from thinktwice.errors import BadInput
+from thinktwice.layers.layer import Step
 
 from . import bench
 
@@ -105,15 +106,50 @@ def test_all_but_absval_may_write_over_their_bottom() -> None:
     assert not bench.make("AbsVal").in_place
 
 
-def test_dropout_does_nothing_at_test_time_and_is_refused_in_training() -> None:
+def test_dropout_does_nothing_at_test_time() -> None:
     assert values("Dropout", "dropout_param { dropout_ratio: 0.9 }", [-1, 2]) == [-1, 2]
-    with pytest.raises(BadInput, match=r"layer 'l' \(Dropout\): phase: found TRAIN, expected TEST: dropout masks"):
-        bench.make("Dropout", "phase: TRAIN")
+
+
+def dropped(ratio: float, seed: int = 0) -> np.ndarray:
+    """What Dropout makes of a million ones while training."""
+    drop = bench.make("Dropout", f"phase: TRAIN dropout_param {{ dropout_ratio: {ratio} }}")
+    (y,), factor = drop.forward_at_random([np.ones(10**6, np.float32)], (), np.random.default_rng(seed))
+    assert y is not factor and np.array_equal(y, factor)
+    return y
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 0.9])
+def test_dropout_keeps_a_share_and_the_mean_in_training(ratio: float) -> None:
+    """Every number is 0 or 1 / (1 - ratio), as often as its probability says: within 5 standard deviations."""
+    y = dropped(ratio)
+    kept = y[y != 0]
+    np.testing.assert_allclose(kept, 1 / (1 - ratio), rtol=1e-6)
+    assert abs(len(kept) / len(y) - (1 - ratio)) <= 5 * (ratio * (1 - ratio) / len(y)) ** 0.5
+
+
+def test_dropout_hangs_on_its_seed_alone() -> None:
+    assert np.array_equal(dropped(0.5, seed=1), dropped(0.5, seed=1))
+    assert abs(np.corrcoef(dropped(0.5, seed=1), dropped(0.5, seed=2))[0, 1]) < 0.01
+
+
+def test_dropout_gives_a_signal_to_what_it_kept() -> None:
+    drop = bench.make("Dropout", "phase: TRAIN")
+    x = np.arange(1.0, 7).reshape(2, 3)
+    (y,), saved = drop.forward_at_random([x], (), np.random.default_rng(3))
+    step = Step(drop, (), [None], [None], [x.shape], [x.shape], saved)
+    (signal,) = drop.gradient(step, [np.ones((1, 2, 3))])
+    assert np.array_equal(signal[0], y / x) and set(signal.ravel()) == {0, 2}
 
 
 @pytest.mark.parametrize(
     ("type_name", "options", "message"),
     [
+        (
+            "Dropout",
+            "dropout_param { dropout_ratio: 1 }",
+            "dropout_param.dropout_ratio: found 1.0, expected a number from 0",
+        ),
+        ("Dropout", "dropout_param { dropout_ratio: -0.1 }", "dropout_param.dropout_ratio: found -0.1"),
         ("Exp", "exp_param { base: -2 }", "exp_param.base: found -2.0, expected a positive number, or -1 for e"),
         ("Exp", "exp_param { base: 0 }", "exp_param.base: found 0.0"),
         ("Log", "log_param { base: 1 }", "log_param.base: found 1.0, expected a positive number other than 1"),
