@@ -11,54 +11,25 @@ times the mean, alpha chosen on the other half of the images.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..attention.attend import attend
-from ..attention.boxes import energy_box, iou, mean_box, to_image
-from ..attention.methods import find_method
 from ..errors import BadInput
 from ..executor.device import to_numpy
 from ..executor.load import load
 from ..executor.net import Net
 from .datasets.boxes_csv import Example, read_boxes_csv
 from .images import Preprocessing, prepare, read_image
-from .protocols.pointing import hits, point
-
-ALPHAS = tuple(np.arange(0, 10.5, 0.5))  # Excitation Backprop §4.2
-
-
-class Run(NamedTuple):
-    """One row of the table: a method, at a blob, under options; as text ``mwp@pool1`` or ``fsp mode=demo iterations=3``."""
-
-    label: str
-    method: str
-    at: str | None
-    options: Mapping[str, Any]
-
-    @classmethod
-    def parsed(cls, label: str) -> Run:
-        """Raises ``BadInput`` for unknown methods and options."""
-        where, *pairs = label.split()
-        method, _, at = where.partition("@")
-        options = dict(pair.partition("=")[::2] for pair in pairs)
-        values = {name: _value(text) for name, text in options.items()}
-        find_method(method).checked(values)
-        return cls(label, method, at or None, values)
-
-
-def _value(text: str) -> Any:
-    """A number, true, false or null as JSON has it; else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
+from .protocols.boxes import ENERGY_RULE, FOUND, MEAN_RULES, overlaps
+from .protocols.halves import best_of_other_half
+from .protocols.pointing import centre, hits, point
+from .results import appending, read_results
+from .runs import Run, parse_runs
 
 RUNS = (
     "gradient",
@@ -91,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         examples = _part(read_boxes_csv(arguments.data), arguments.part)[: arguments.limit]
-        runs = [Run.parsed(label.strip()) for label in (arguments.methods or ",".join(RUNS)).split(",")]
+        runs = parse_runs(arguments.methods or ",".join(RUNS))
         if not arguments.table:
             net = load(arguments.prototxt, arguments.weights, device=arguments.device)
             measure(net, examples, runs, Path(arguments.out), arguments.batch_size)
-        records = [record for record in _records(Path(arguments.out)) if record["part"] == arguments.part]
+        records = [record for record in read_results(Path(arguments.out)) if record["part"] == arguments.part]
         print(table(records, examples, [run.label for run in runs]))
     except BadInput as error:
         print(f"thinktwice: error: {error}", file=sys.stderr)
@@ -105,17 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(net: Net, examples: Sequence[Example], runs: Sequence[Run], out: Path, batch_size: int) -> None:
     """Append one JSON line per image and run that ``out`` does not hold yet."""
-    _drop_broken_line(out)
-    done = {(record["run"], record["file"]) for record in _records(out)}
-    with out.open("a", encoding="utf-8") as lines:
+    done = {(record["run"], record["file"]) for record in read_results(out)}
+    with appending(out) as append:
         for run in runs:
             left = [example for example in examples if (run.label, example.path.name) not in done]
             for start in range(0, len(left), batch_size):
                 batch = left[start : start + batch_size]
-                for example, record in zip(batch, scores(net, batch, run), strict=True):
-                    entry = {"run": run.label, "part": _part_of(example), "file": example.path.name, **record}
-                    lines.write(json.dumps(entry) + "\n")
-                lines.flush()
+                append(
+                    {"run": run.label, "part": _part_of(example), "file": example.path.name, **record}
+                    for example, record in zip(batch, scores(net, batch, run), strict=True)
+                )
                 print(f"\r{run.label}: {start + len(batch)}/{len(left)}", end="", file=sys.stderr, flush=True)
             print(file=sys.stderr)
 
@@ -133,8 +103,7 @@ def scores(net: Net, batch: Sequence[Example], run: Run) -> Iterator[dict[str, A
 
 def score_map(map_: np.ndarray, example: Example) -> dict[str, Any]:
     """Hit or miss of a map's maximum, and how well its boxes fit, in the pixels the boxes were drawn in."""
-    boxes = [energy_box(map_, 0.95), *(mean_box(map_, alpha) for alpha in ALPHAS)]
-    fits = [float(iou(to_image(box, map_.shape, example.size), example.boxes).max()) for box in boxes]
+    fits = overlaps(map_, (ENERGY_RULE, *MEAN_RULES), example.boxes, example.size)
     return {"hit": hits(point(map_, example.size), example.boxes), "energy": fits[0], "mean": fits[1:]}
 
 
@@ -146,14 +115,14 @@ def table(records: Sequence[Mapping[str, Any]], examples: Sequence[Example], lab
     ]
     small = {example.path.name for example in examples if example.covered < 0.5}
     names = {example.path.name for example in examples}
-    centre = [{"file": e.path.name, "hit": hits((e.size[1] / 2, e.size[0] / 2), e.boxes)} for e in examples]
-    rows.append(f"| centre | {len(centre)} | {_percent(centre, 'hit')} | {_percent(_only(centre, small), 'hit')} | | |")
+    middle = [{"file": e.path.name, "hit": hits(centre(e.size), e.boxes)} for e in examples]
+    rows.append(f"| centre | {len(middle)} | {_percent(middle, 'hit')} | {_percent(_only(middle, small), 'hit')} | | |")
     for label in labels:
         own = sorted(
             (r for r in records if r["run"] == label and r["file"] in names), key=lambda record: record["file"]
         )
         if own:
-            energy = 100 * np.mean([record["energy"] <= 0.5 for record in own])
+            energy = 100 * np.mean([record["energy"] <= FOUND for record in own])
             rows.append(
                 f"| {label} | {len(own)} | {_percent(own, 'hit')} | {_percent(_only(own, small), 'hit')} "
                 f"| {energy:.1f} | {best_mean_error(own):.1f} |"
@@ -163,10 +132,10 @@ def table(records: Sequence[Mapping[str, Any]], examples: Sequence[Example], lab
 
 def best_mean_error(records: Sequence[Mapping[str, Any]]) -> float:
     """Localisation error (%) of mean-threshold boxes, each half of the images under the other half's best alpha."""
-    wrong = np.array([record["mean"] for record in records]) <= 0.5
-    halves = wrong[::2], wrong[1::2]
-    errors = [mine[:, other.mean(0).argmin()] for mine, other in (halves, halves[::-1]) if len(mine) and len(other)]
-    return float(100 * np.concatenate(errors).mean()) if errors else float("nan")
+    found = np.array([record["mean"] for record in records]) > FOUND
+    each = np.arange(len(found))
+    best = best_of_other_half(each % 2, lambda half: found[half].mean(0))
+    return float(100 * (1 - found[each, best].mean())) if (best >= 0).all() else float("nan")
 
 
 def _percent(records: Sequence[Mapping[str, Any]], key: str) -> str:
@@ -175,20 +144,6 @@ def _percent(records: Sequence[Mapping[str, Any]], key: str) -> str:
 
 def _only(records: Sequence[Mapping[str, Any]], names: set[str]) -> list[Mapping[str, Any]]:
     return [record for record in records if record["file"] in names]
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-def _drop_broken_line(path: Path) -> None:
-    """Cut off what a run that was killed wrote of its last line."""
-    if path.exists():
-        content = path.read_bytes()
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
 def _part_of(example: Example) -> str:
