@@ -1,8 +1,9 @@
 """The repository root *is* the package ``thinktwice``: its folders import as ``thinktwice.layers``, ``thinktwice.executor`` ..."""
 
+import runpy
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 ROOMS = (
     "caffe_models",
@@ -21,6 +22,22 @@ SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
 TRAIN = ["lmdb>=1.4", "matplotlib>=3.8"]
 TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *SEGMENT, *TRAIN]
 
+# The kernels for the CPU. Optional: without a C++ compiler the layers run on NumPy. Results are NumPy's, so no fused
+# multiply-adds and no fast math; which processor they run on is decided when they are loaded.
+TEXT = runpy.run_path("cuda/text.py")
+KERNELS = Extension(
+    "thinktwice.cuda._host",
+    sources=["cuda/host.cpp"],
+    depends=[f"cuda/{path.name}" for path in TEXT["files"]()],
+    define_macros=[("TEXT_DIGEST", f'"{TEXT["digest"]()}"')],
+    extra_compile_args=[
+        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-fast-math", "-fvisibility=hidden"),
+        *("-Wall", "-Wextra", "-Wno-unknown-pragmas"),
+    ],
+    extra_link_args=["-fopenmp"],
+    optional=True,
+)
+
 setup(
     name="thinktwice",
     version="0.1.0",
@@ -35,7 +52,8 @@ setup(
         "thinktwice.cuda",
         *(f"thinktwice.{room}" for room in find_packages(include=ROOMS_AND_BELOW)),
     ],
-    package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"]},
+    package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"], "thinktwice.cuda": ["*.cu", "*.h", "*.cpp"]},
+    ext_modules=[KERNELS],
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
     extras_require={

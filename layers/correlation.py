@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
+from ..cuda import kernels
 from .arrays import Array, Shape, array_module, count
 
 PATCH_BYTES = 32 << 20
@@ -67,6 +69,10 @@ class Geometry:
             steps = zip(cell, positions, self.stride, self.dilation, strict=True)
             yield cell, tuple(slice(c * d, c * d + s * (n - 1) + 1, s) for c, n, s, d in steps)
 
+    def windows(self, spatial: Sequence[int], positions: Shape) -> Any:
+        """The same for a kernel."""
+        return kernels.windows(tuple(spatial), self.kernel, self.stride, self.pad, self.dilation, positions)
+
 
 def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
     """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel) -> (..., O, *reduced spatial)."""
@@ -74,12 +80,11 @@ def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
     lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
     images = x.reshape(-1, *x.shape[-rank - 1 :])
     positions = geometry.reduced(spatial)
-    y = xp.empty((len(images), len(weights), *positions), x.dtype)
+    y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)
     for chunk in _chunks(images, geometry, positions):
-        patches = _patches(images[chunk], geometry, positions)
-        y[chunk] = xp.matmul(matrix, patches).reshape(y[chunk].shape)
-    return y.reshape(*lead, *y.shape[1:])
+        xp.matmul(matrix, _patches(images[chunk], geometry, positions), out=y[chunk])
+    return y.reshape(*lead, len(weights), *positions)
 
 
 def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spatial: Shape) -> Array:
@@ -91,8 +96,10 @@ def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spat
     x = xp.empty((len(signals), channels, *spatial), signal.dtype)
     matrix = _grouped(weights, geometry).swapaxes(-1, -2)
     for chunk in _chunks(x, geometry, positions):
-        patches = xp.matmul(matrix, signals[chunk])
-        x[chunk] = _overlap(patches, geometry, channels, spatial, positions)
+        if geometry.pointwise:
+            xp.matmul(matrix, signals[chunk], out=_pixels(x[chunk], geometry))
+        else:
+            _overlap(xp.matmul(matrix, signals[chunk]), geometry, positions, x[chunk])
     return x.reshape(*lead, *x.shape[1:])
 
 
@@ -103,11 +110,12 @@ def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
     images = x.reshape(-1, *x.shape[-rank - 1 :])
     outputs = signal.shape[-rank - 1]
     signals = signal.reshape(-1, geometry.group, outputs // geometry.group, count(positions))
-    total = xp.zeros((), x.dtype)
+    fan_in = images.shape[1] // geometry.group
+    total = xp.zeros((*signals.shape[1:3], fan_in * count(geometry.kernel)), x.dtype)
     for chunk in _chunks(images, geometry, positions):
         patches = _patches(images[chunk], geometry, positions)
-        total = total + xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
-    return total.reshape(outputs, images.shape[1] // geometry.group, *geometry.kernel)
+        total += xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
+    return total.reshape(outputs, fan_in, *geometry.kernel)
 
 
 def _grouped(weights: Array, geometry: Geometry) -> Array:
@@ -122,29 +130,38 @@ def _chunks(images: Array, geometry: Geometry, positions: Shape) -> Iterator[sli
         yield slice(start, min(start + step, len(images)))
 
 
+def _pixels(images: Array, geometry: Geometry) -> Array:
+    """An image as the patches of a pointwise kernel: (n, C, *spatial) -> (n, group, C/group, pixels)."""
+    n, channels, *spatial = images.shape
+    return images.reshape(n, geometry.group, channels // geometry.group, count(spatial))
+
+
 def _patches(images: Array, geometry: Geometry, positions: Shape) -> Array:
     """im2col: (n, C, *spatial) -> (n, group, C/group * cells, positions)."""
-    n, channels = images.shape[:2]
-    rows = (n, geometry.group, channels // geometry.group * count(geometry.kernel), count(positions))
     if geometry.pointwise:
-        return images.reshape(rows)
-    padded = _pad(images, geometry)
+        return _pixels(images, geometry)
+    n, channels, *spatial = images.shape
+    rows = (n, geometry.group, channels // geometry.group * count(geometry.kernel), count(positions))
     patches = array_module(images).empty((n, channels, *geometry.kernel, *positions), images.dtype)
+    if geometry.rank == 2 and kernels.im2col(images, geometry.windows(spatial, positions), patches):
+        return patches.reshape(rows)
+    padded = _pad(images, geometry)
     for cell, window in geometry.cells(positions):
         patches[:, :, *cell] = padded[:, :, *window]
     return patches.reshape(rows)
 
 
-def _overlap(patches: Array, geometry: Geometry, channels: int, spatial: Shape, positions: Shape) -> Array:
-    """col2im, the transpose of ``_patches``: overlapping patches add up, what falls on padding is dropped."""
-    n = len(patches)
-    if geometry.pointwise:
-        return patches.reshape(n, channels, *spatial)
+def _overlap(patches: Array, geometry: Geometry, positions: Shape, images: Array) -> None:
+    """col2im, the transpose of ``_patches``, into ``images`` (n, C, *spatial): overlapping patches add up, what falls on
+    padding is dropped."""
+    n, channels, *spatial = images.shape
     patches = patches.reshape(n, channels, *geometry.kernel, *positions)
+    if geometry.rank == 2 and kernels.col2im(patches, geometry.windows(spatial, positions), images):
+        return
     padded = array_module(patches).zeros((n, channels, *geometry.padded(spatial)), patches.dtype)
     for cell, window in geometry.cells(positions):
         padded[:, :, *window] += patches[:, :, *cell]
-    return padded[:, :, *geometry.interior(spatial)]
+    images[...] = padded[:, :, *geometry.interior(spatial)]
 
 
 def _pad(images: Array, geometry: Geometry) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda import kernels
 from .arrays import Array, Shape, array_module, count
 from .layer import Layer, Step
 from .registry import register
@@ -46,6 +47,10 @@ class Windows:
         for cell in product(*map(range, self.kernel)):
             axes = zip(cell, self.stride, self.positions, strict=True)
             yield tuple(slice(c, c + s * (out - 1) + 1, s) for c, s, out in axes)
+
+    def record(self) -> Any:
+        """The same for a kernel."""
+        return kernels.windows(self.size, self.kernel, self.stride, self.pad, (1, 1), self.positions)
 
     def divisor(self) -> np.ndarray:
         """Caffe's divisor of an average: (pooled H, pooled W)."""
@@ -151,12 +156,18 @@ class Pooling(Layer):
     def window_sums(self, x: Array) -> Array:
         """Sum over each window's real pixels: (..., H, W) -> (..., pooled H, pooled W)."""
         windows = self.windows(x.shape)
+        sums = array_module(x).empty((*x.shape[:-2], *windows.positions), x.dtype)
+        if kernels.window_sums(x, windows.record(), sums):
+            return sums
         padded = _padded(x, windows, 0)
         return sum(padded[..., *cell] for cell in windows.cells())
 
     def spread(self, signal: Array, bottom: Shape) -> Array:
         """The transpose of ``window_sums``: every pixel receives the sum over the windows that cover it."""
         windows = self.windows(bottom)
+        pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
+        if kernels.spread(signal, windows.record(), pixels):
+            return pixels
         padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
         for cell in windows.cells():
             padded[..., *cell] += signal
@@ -165,8 +176,11 @@ class Pooling(Layer):
     def to_winners(self, signal: Array, winners: Array, bottom: Shape) -> Array:
         """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""
         windows, planes = self.windows(bottom), count(winners.shape[:-2])
+        pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
+        if kernels.to_winners(signal, winners, windows.record(), pixels):
+            return pixels
         padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
-        above = count(signal.shape[:-2]) // planes  # how many signals share one plane of winners
+        above = count(signal.shape[: signal.ndim - winners.ndim])  # how many signals share one plane of winners
         ends, starts = (array.reshape(above, planes, *array.shape[-2:]) for array in (padded, signal))
         won, cells = winners.reshape(planes, *windows.positions), list(windows.cells())
         for block in _blocks(ends, axis=1):
@@ -190,6 +204,10 @@ class Pooling(Layer):
     def _maxima(self, x: Array) -> tuple[Array, Array]:
         xp, windows = array_module(x), self.windows(x.shape)
         lowest, number = xp.finfo(x.dtype).min, np.min_scalar_type(-count(windows.kernel) - 1).type
+        shape = (*x.shape[:-2], *windows.positions)
+        y, winners = xp.empty(shape, x.dtype), xp.empty(shape, number)
+        if kernels.max_pool(x, windows.record(), y, winners):
+            return y, winners
         planes, cells = x.reshape(-1, *windows.size), list(windows.cells())
         y = xp.full((len(planes), *windows.positions), lowest, x.dtype)
         winners = xp.zeros(y.shape, number)  # numbered from 1 until all are known: 0 is none
@@ -201,7 +219,6 @@ class Pooling(Layer):
                 xp.fmax(best, candidate, out=best)
                 xp.maximum(winner, better * number(i), out=winner)
         winners -= 1
-        shape = (*x.shape[:-2], *windows.positions)
         return y.reshape(shape), winners.reshape(shape)
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
@@ -221,7 +238,7 @@ def _blocks(planes: Array, axis: int) -> Iterator[slice]:
     CuPy gets all planes at once: there each pass has a cost of its own.
     """
     number = planes.shape[axis]
-    step = CACHE_BYTES * number // planes.nbytes if isinstance(planes, np.ndarray) else number
+    step = CACHE_BYTES * number // max(1, planes.nbytes) if isinstance(planes, np.ndarray) else number
     for start in range(0, number, max(1, step)):
         yield slice(start, start + max(1, step))
 

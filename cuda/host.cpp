@@ -1,0 +1,77 @@
+// The kernels as C++: the very text that NVRTC compiles for a GPU, run block by block on the threads of the CPU.
+//
+// thinktwice_kernel("col2im<float>") finds a kernel's launch(blocks, arguments); the arguments are pointers to the kernel's
+// parameters, in order, as in cuLaunchKernel. Threads follow OMP_NUM_THREADS and the cores that the process may use.
+
+#include <cstring>
+#include <omp.h>
+#include <utility>
+
+#include "host.h"
+
+#include "average_pool.cu"
+#include "im2col.cu"
+#include "max_pool.cu"
+
+// Each kernel is compiled for three generations of processors; the loader takes the one that the machine has.
+#if defined(__x86_64__) && defined(__linux__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+template <auto kernel, typename... Parameters>
+FOR_EACH_PROCESSOR void run(int64 first, int64 end, Parameters... parameters)
+{
+    for (int64 block = first; block < end; ++block) {
+        blockIdx.x = static_cast<unsigned>(block);
+        kernel(parameters...);
+    }
+}
+
+template <auto kernel, typename... Parameters, std::size_t... Number>
+void launch_with(void (*)(Parameters...), std::index_sequence<Number...>, int64 blocks, void** arguments)
+{
+#pragma omp parallel if (blocks > 1)
+    {
+        const int64 thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        gridDim.x = static_cast<unsigned>(blocks);
+        run<kernel, Parameters...>(
+            blocks * thread / threads, blocks * (thread + 1) / threads, *static_cast<Parameters*>(arguments[Number])...);
+    }
+}
+
+template <typename... Parameters>
+constexpr auto numbers(void (*)(Parameters...)) { return std::index_sequence_for<Parameters...>{}; }
+
+template <auto kernel>
+void launch(int64 blocks, void** arguments) { launch_with<kernel>(kernel, numbers(kernel), blocks, arguments); }
+
+struct Entry {
+    const char* name;
+    void (*launch)(int64 blocks, void** arguments);
+};
+
+#define KERNEL(...) {#__VA_ARGS__, launch<__VA_ARGS__>}
+
+static const Entry KERNELS[] = {
+    KERNEL(im2col<float>), KERNEL(im2col<double>),
+    KERNEL(col2im<float>), KERNEL(col2im<double>),
+    KERNEL(max_pool<float, signed char>), KERNEL(max_pool<float, short>), KERNEL(max_pool<float, int>),
+    KERNEL(max_pool<double, signed char>), KERNEL(max_pool<double, short>), KERNEL(max_pool<double, int>),
+    KERNEL(to_winners<float, signed char>), KERNEL(to_winners<float, short>), KERNEL(to_winners<float, int>),
+    KERNEL(to_winners<double, signed char>), KERNEL(to_winners<double, short>), KERNEL(to_winners<double, int>),
+    KERNEL(window_sums<float>), KERNEL(window_sums<double>),
+    KERNEL(spread<float>), KERNEL(spread<double>),
+};
+
+// The launch of the kernel of this name, spelled as CuPy's name expressions are, or null.
+extern "C" __attribute__((visibility("default"))) void* thinktwice_kernel(const char* name)
+{
+    for (const Entry& entry : KERNELS)
+        if (std::strcmp(entry.name, name) == 0) return reinterpret_cast<void*>(entry.launch);
+    return nullptr;
+}
+
+// Of which text this is a build.
+extern "C" __attribute__((visibility("default"))) const char* thinktwice_digest() { return TEXT_DIGEST; }

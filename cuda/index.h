@@ -1,0 +1,40 @@
+// Where windows lie on a plane, for every kernel that slides one: im2col, pooling, and their transposes.
+//
+// A plane is one channel of one image. Offsets into arrays are 64 bits wide: a batch may hold more than 2^31 numbers.
+#pragma once
+
+typedef long long int64;
+
+struct Axes {
+    int64 h, w;
+
+    __device__ int64 area() const { return h * w; }
+};
+
+// As 12 numbers in this order they come from Python (kernels.windows).
+struct Windows {
+    Axes size, kernel, stride, pad, dilation;
+    Axes positions;  // how many windows there are along each axis
+};
+
+struct Span {
+    int64 first, end;
+};
+
+__device__ int64 lesser(int64 a, int64 b) { return a < b ? a : b; }
+__device__ int64 greater(int64 a, int64 b) { return a > b ? a : b; }
+__device__ int64 divided_up(int64 a, int64 b) { return (a + b - 1) / b; }  // for a >= 0
+
+// The windows, of `positions` along one axis, whose pixel o * stride + offset lies in [0, size):
+// those o with 0 <= o * stride + offset < size.
+__device__ Span within(int64 offset, int64 stride, int64 size, int64 positions)
+{
+    const int64 first = offset < 0 ? divided_up(-offset, stride) : 0;
+    const int64 end = offset < size ? lesser(divided_up(size - offset, stride), positions) : 0;
+    return {lesser(first, greater(end, 0)), greater(end, 0)};
+}
+
+// Elementwise kernels work in tiles, one to a block, so that on a CPU a thread's numbers lie side by side.
+constexpr int64 TILE = 4096;
+
+__device__ Span tile(int64 number, int64 total) { return {number * TILE, lesser((number + 1) * TILE, total)}; }

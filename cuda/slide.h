@@ -1,0 +1,127 @@
+// Sliding windows, both ways: a fold over the pixels of each window, and the sum of what windows send to each pixel.
+//
+// A block takes one row at a time. The windows of most nets (2x2 and 3x3) are unrolled, K cells wide and S pixels apart, and
+// where all of a window lies on the plane nothing is checked: so a CPU's compiler takes several columns at once.
+#pragma once
+
+#include "index.h"
+
+__device__ bool unrolled(const Windows& w, int64 kernel, int64 stride)
+{
+    return w.kernel.h == kernel && w.kernel.w == kernel && w.stride.h == stride && w.stride.w == stride
+        && w.dilation.h == 1 && w.dilation.w == 1;
+}
+
+// ---- forward: each window's real pixels, in raster order ------------------------------------------------------------
+
+// Fold: what to do with the pixels of one window: take(cell, value) for each, then store(window).
+template <int K, int S, typename Fold, typename T>
+__device__ void fold_whole(Fold fold, const T* plane, int64 oh, int64 ow, const Windows& w)
+{
+    const T* corner = plane + (oh * S - w.pad.h) * w.size.w + ow * S - w.pad.w;
+#pragma unroll
+    for (int i = 0; i < K; ++i)
+#pragma unroll
+        for (int j = 0; j < K; ++j)
+            fold.take(i * K + j, corner[i * w.size.w + j]);
+    fold.store(oh * w.positions.w + ow);
+}
+
+template <typename Fold, typename T>
+__device__ void fold_clipped(Fold fold, const T* plane, int64 oh, int64 ow, const Windows& w)
+{
+    const int64 top = oh * w.stride.h - w.pad.h, left = ow * w.stride.w - w.pad.w;
+    for (int64 h = greater(top, 0); h < lesser(top + w.kernel.h, w.size.h); ++h)
+        for (int64 x = greater(left, 0); x < lesser(left + w.kernel.w, w.size.w); ++x)
+            fold.take((h - top) * w.kernel.w + x - left, plane[h * w.size.w + x]);
+    fold.store(oh * w.positions.w + ow);
+}
+
+template <int K, int S, typename Fold, typename T>
+__device__ void fold_row_of(const Fold& fold, const T* plane, int64 oh, const Windows& w)
+{
+    const bool whole_rows = oh * S >= w.pad.h && oh * S - w.pad.h + K <= w.size.h;
+    const Span whole = whole_rows ? within(-w.pad.w, S, w.size.w - K + 1, w.positions.w) : Span{0, 0};
+    for (int64 ow = threadIdx.x; ow < whole.first; ow += blockDim.x)
+        fold_clipped(fold, plane, oh, ow, w);
+    for (int64 ow = whole.first + threadIdx.x; ow < whole.end; ow += blockDim.x)
+        fold_whole<K, S>(fold, plane, oh, ow, w);
+    for (int64 ow = whole.end + threadIdx.x; ow < w.positions.w; ow += blockDim.x)
+        fold_clipped(fold, plane, oh, ow, w);
+}
+
+// The windows of row `oh`; the plane is not dilated.
+template <typename Fold, typename T>
+__device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windows& w)
+{
+    if (unrolled(w, 3, 2)) return fold_row_of<3, 2>(fold, plane, oh, w);
+    if (unrolled(w, 2, 2)) return fold_row_of<2, 2>(fold, plane, oh, w);
+    if (unrolled(w, 3, 1)) return fold_row_of<3, 1>(fold, plane, oh, w);
+    for (int64 ow = threadIdx.x; ow < w.positions.w; ow += blockDim.x)
+        fold_clipped(fold, plane, oh, ow, w);
+}
+
+// ---- backward: what windows send to the pixels under their cells ------------------------------------------------------
+
+// The S pixels from padded column q * S on receive what the windows q, q - 1 ... of row `oh` have for them.
+template <int K, int S, bool CLIPPED, typename Sent, typename T>
+__device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 i, const Windows& w)
+{
+#pragma unroll
+    for (int r = 0; r < S; ++r) {
+        const int64 x = q * S + r - w.pad.w;
+        if (CLIPPED && (x < 0 || x >= w.size.w)) continue;
+        T sum = row[x];
+#pragma unroll
+        for (int j = r; j < K; j += S) {
+            const int64 ow = q - j / S;
+            if (!CLIPPED || (ow >= 0 && ow < w.positions.w)) sum += sent(i * K + j, oh * w.positions.w + ow);
+        }
+        row[x] = sum;
+    }
+}
+
+template <int K, int S, typename Sent, typename T>
+__device__ void spread_columns(const Sent& sent, T* row, int64 oh, int64 i, const Windows& w)
+{
+    const int64 first = w.pad.w / S, end = divided_up(w.size.w + w.pad.w, S);
+    const int64 from = lesser(greater(divided_up(w.pad.w, S), (K - 1) / S), end);
+    const int64 to = greater(lesser((w.size.w + w.pad.w) / S, w.positions.w), from);
+    for (int64 q = first + threadIdx.x; q < from; q += blockDim.x)
+        spread_group<K, S, true>(sent, row, q, oh, i, w);
+    for (int64 q = from + threadIdx.x; q < to; q += blockDim.x)
+        spread_group<K, S, false>(sent, row, q, oh, i, w);
+    for (int64 q = to + threadIdx.x; q < end; q += blockDim.x)
+        spread_group<K, S, true>(sent, row, q, oh, i, w);
+}
+
+// Any window: cell after cell of its row i. Neighbouring cells meet the same pixels, so threads wait between them.
+template <int S, typename Sent, typename T>
+__device__ void spread_cells(const Sent& sent, T* row, int64 oh, int64 i, const Windows& w)
+{
+    const int64 stride = S ? S : w.stride.w;
+    for (int64 j = 0; j < w.kernel.w; ++j) {
+        const int64 offset = j * w.dilation.w - w.pad.w;
+        const Span meeting = within(offset, stride, w.size.w, w.positions.w);
+        for (int64 ow = meeting.first + threadIdx.x; ow < meeting.end; ow += blockDim.x)
+            row[ow * stride + offset] += sent(i * w.kernel.w + j, oh * w.positions.w + ow);
+        __syncthreads();
+    }
+}
+
+// Pixel row h: the sum of sent(cell, window) over all windows that meet a pixel, in raster order of the cells that do.
+template <typename Sent, typename T>
+__device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
+{
+    for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) row[x] = 0;
+    for (int64 i = 0; i < w.kernel.h; ++i) {
+        const int64 down = h + w.pad.h - i * w.dilation.h, oh = down / w.stride.h;
+        if (down < 0 || down % w.stride.h != 0 || oh >= w.positions.h) continue;
+        __syncthreads();
+        if (unrolled(w, 3, 2)) spread_columns<3, 2>(sent, row, oh, i, w);
+        else if (unrolled(w, 2, 2)) spread_columns<2, 2>(sent, row, oh, i, w);
+        else if (unrolled(w, 3, 1)) spread_columns<3, 1>(sent, row, oh, i, w);
+        else if (w.stride.w == 1) spread_cells<1>(sent, row, oh, i, w);
+        else spread_cells<0>(sent, row, oh, i, w);
+    }
+}
