@@ -20,7 +20,7 @@ class Augmentation:
     """Factors (2 enlarges to twice the size) and degrees (counter-clockwise), drawn uniformly from these ranges.
 
     The image is turned about its centre and keeps its size: what leaves it is cut, and where it ends it is continued by its
-    own mirror image. Bilinear, rounded to the image's type.
+    own mirror image. Bilinear, between the four nearest pixels.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
@@ -40,7 +40,7 @@ class Augmentation:
         return asked if layer.phase == "TRAIN" and asked != cls() else None
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """An image (C, H, W), uint8 or float32, as another one of the same shape and type."""
+        """An image (C, H, W), uint8 or float32, as another one of the same shape, float32."""
         return turned(image, rng.uniform(*self.scale), rng.uniform(*self.rotation))
 
 
@@ -51,7 +51,7 @@ def turned(image: np.ndarray, scale: float, degrees: float) -> np.ndarray:
     reach_x = (abs(cos) * width + abs(sin) * height) / 2  # how far from the centre the frame's corners look
     reach_y = (abs(sin) * width + abs(cos) * height) / 2
     pad_x, pad_y = (max(0, math.ceil(reach - n / 2)) + 1 for reach, n in ((reach_x, width), (reach_y, height)))
-    padded = np.pad(image, ((0, 0), (pad_y, pad_y), (pad_x, pad_x)), "symmetric")
+    padded = np.pad(image.astype(np.float32), ((0, 0), (pad_y, pad_y), (pad_x, pad_x)), "symmetric")
     # Of a place in the frame, Pillow wants the place in the padded image: both from their corners.
     x, y = width / 2, height / 2
     back = (cos, -sin, x + pad_x - cos * x + sin * y, sin, cos, y + pad_y - sin * x - cos * y)

@@ -13,9 +13,13 @@ import numpy as np
 
 from ...errors import BadInput, nearest
 from ..data_layer import DataLayer
+from .data import Data
 from .dummy_data import DummyData
 from .hdf5_data import HDF5Data
 from .image_data import ImageData
+from .window_data import WindowData
+
+__all__ = ["Source", "open_source"]
 
 
 class Source(Protocol):
@@ -49,8 +53,10 @@ def open_source(layer: Any, *, folder: Path, phase: str, seed: int, definition: 
 
 
 SOURCES: dict[str, Callable[[DataLayer], Source]] = {
+    "Data": Data,
     "DummyData": DummyData,
     "HDF5Data": HDF5Data,
     "ImageData": ImageData,
+    "WindowData": WindowData,
 }
 REFUSED = {"MemoryData": "its arrays would have to be handed over by a program"}

@@ -49,9 +49,10 @@ class ImageData:
         self.source = layer.find("image_data_param.source", param.source)
         self.pictures = _read_list(self.source, param.root_folder, layer.folder)
         batch_size = layer.batch_size("image_data_param")
+        if param.rand_skip > len(self.pictures):
+            expected = f"at most the {len(self.pictures)} pictures of {self.source}"
+            raise layer.refuse("image_data_param.rand_skip", param.rand_skip, expected)
         skip = skipped(param.rand_skip, layer.seed)
-        if skip >= len(self.pictures):
-            raise layer.refuse("image_data_param.rand_skip", param.rand_skip, f"at most {len(self.pictures)} pictures")
         self.epochs = Epochs((len(self.pictures),), batch_size, param.shuffle, layer.seed, skip)
         self.transform = Transformation(layer)
         _, first = self.epochs.items(0)[0]
