@@ -39,12 +39,13 @@ def write_npz(path: str, arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
-def check_writable(path: str | None, what: str, suffix: str = "") -> None:
+def check_writable(path: str | None, what: str, suffix: str | tuple[str, ...] = "") -> None:
     """Refuse a place for results before an hour of work is lost to it; and a name that lies about what it will hold."""
     if path is None:
         return
     if not path.lower().endswith(suffix):
-        raise BadInput(f"{what}: found {path!r}, expected a name that ends in {suffix}")
+        endings = suffix if isinstance(suffix, str) else " or ".join(suffix)
+        raise BadInput(f"{what}: found {path!r}, expected a name that ends in {endings}")
     target = Path(path)
     if target.is_dir():
         raise BadInput(f"{what}: {path} is a folder, expected a file to write")

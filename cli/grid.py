@@ -10,9 +10,12 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from .overlay import CLIPPED, FAINT, INK, PAPER, fitting, font, mark, over
+from .page import Markup, element, figure, joined, picture_table
+from .page import picture as embedded
+from .page_style import MOST_COLUMNS
 
 WIDTH, TALLEST = 210, 280  # of a panel, pixels
-IN_BAND = 8  # columns side by side; the others go below
+IN_BAND = MOST_COLUMNS  # side by side; the others go below
 MARGIN, GAP, HEADER, NAME, LINE = 16, 8, 44, 26, 20
 EMPTY = "the same everywhere"
 BLUR = 1.8  # standard deviation, pixels of a panel
@@ -24,11 +27,12 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Column:
-    """One method's drawn ``panels``, one for each target, and two lines to stand above them."""
+    """One method's drawn ``panels``, one for each row, two lines to stand above them, and each panel in ``words``."""
 
     title: str
     subtitle: str
     panels: list[Image.Image]
+    words: list[str]
 
 
 def column(picture: np.ndarray, title: str, subtitle: str, maps: np.ndarray) -> Column:
@@ -37,8 +41,8 @@ def column(picture: np.ndarray, title: str, subtitle: str, maps: np.ndarray) -> 
     Maps of single pixels, such as gradients, are specks that a small panel loses: every map is slightly blurred before it is
     coloured, so that one sees where they are dense. The ring stands at the highest value of the map as it is.
     """
-    plain = _small(picture)
-    return Column(title, subtitle, [_panel(plain, values) for values in maps])
+    plain = small(picture)
+    return Column(title, subtitle, [_panel(plain, values) for values in maps], [_words(values) for values in maps])
 
 
 def grid(
@@ -51,7 +55,7 @@ def grid(
 ) -> Image.Image:
     """One sheet: the picture with its title, the columns in bands below one another, the names of the ``rows`` at their left,
     and at the bottom how to read it, with further ``notes``."""
-    plain = _small(picture)
+    plain = small(picture)
     width, height = plain.size
     bands = _bands(columns)
     start = MARGIN + width + MARGIN + NAME
@@ -76,6 +80,22 @@ def grid(
     return paper
 
 
+def grid_figure(
+    columns: Sequence[Column], rows: Sequence[str], caption: str, inks: Sequence[Sequence[int] | None] | None = None
+) -> Markup:
+    """The same for a page: tables of panels, one for each band of columns, the names of the ``rows`` at their left, behind
+    a dab of their colours ``inks``, if they have any."""
+    tables = []
+    for band in _bands(columns):
+        titles = [joined(one.title, element("small", one.subtitle)) for one in band]
+        lines = [
+            (name, ink, [embedded(one.panels[row], f"{one.title}, {name}: {one.words[row]}") for one in band])
+            for row, (name, ink) in enumerate(zip(rows, inks or [None] * len(rows), strict=True))
+        ]
+        tables.append(picture_table(", ".join(one.title for one in band), titles, lines))
+    return figure(caption, *tables)
+
+
 def peak(values: np.ndarray) -> tuple[int, int] | None:
     """Where a map (H, W) has its highest value, x and y; ``None`` for a flat one."""
     if not values.max() > values.min():
@@ -84,7 +104,8 @@ def peak(values: np.ndarray) -> tuple[int, int] | None:
     return int(column), int(row)
 
 
-def _small(picture: np.ndarray) -> Image.Image:
+def small(picture: np.ndarray) -> Image.Image:
+    """A picture (H, W, 3) as large as a panel."""
     rows, columns = picture.shape[:2]
     zoom = min(WIDTH / columns, TALLEST / rows)
     size = max(1, round(columns * zoom)), max(1, round(rows * zoom))
@@ -103,6 +124,11 @@ def _panel(plain: Image.Image, values: np.ndarray) -> Image.Image:
     (x, y), (rows, columns) = highest, values.shape
     mark(drawn, (x + 0.5) * plain.width / columns, (y + 0.5) * plain.height / rows)
     return drawn
+
+
+def _words(values: np.ndarray) -> str:
+    highest = peak(values)
+    return EMPTY if highest is None else f"highest at {highest[0]}, {highest[1]}"
 
 
 def _bands(columns: Sequence[Column]) -> list[Sequence[Column]]:

@@ -125,17 +125,26 @@ def _draw_boxes(
 ) -> None:
     """Boxes in the ink of the panel ``number``, with a light edge, the first one above all others."""
     pen, ink = ImageDraw.Draw(paper), tuple(classes()[number + 1].tolist())
-    for index, (x0, y0, x1, y1) in reversed(list(enumerate(boxes))):
-        corners = (
-            left + round(x0 * x_zoom),
-            TITLE + round(y0 * y_zoom),
-            left + round(x1 * x_zoom) - 1,
-            TITLE + round(y1 * y_zoom) - 1,
-        )
-        thick = 3 if index == 0 else 1
-        if min(corners[2] - corners[0], corners[3] - corners[1]) > 2 * thick:
-            pen.rectangle(corners, outline=PAPER, width=thick + 1)
-        pen.rectangle(corners, outline=ink, width=thick)
+    for index, box in reversed(list(enumerate(boxes))):
+        outline(pen, box, ink, 3 if index == 0 else 1, (x_zoom, y_zoom), (left, TITLE))
+
+
+def outline(
+    pen: ImageDraw.ImageDraw,
+    box: Sequence[float] | np.ndarray,
+    ink: tuple[int, ...],
+    thick: int,
+    zoom: tuple[float, float],
+    corner: tuple[int, int] = (0, 0),
+) -> None:
+    """A box (x0, y0, x1, y1) of a picture that is drawn ``zoom`` times as large at ``corner``; with a light edge inside where there
+    is room for one."""
+    x0, y0, x1, y1 = box
+    left, top = corner[0] + round(x0 * zoom[0]), corner[1] + round(y0 * zoom[1])
+    right, bottom = corner[0] + round(x1 * zoom[0]) - 1, corner[1] + round(y1 * zoom[1]) - 1
+    if min(right - left, bottom - top) > 2 * thick:
+        pen.rectangle((left, top, right, bottom), outline=PAPER, width=thick + 1)
+    pen.rectangle((left, top, right, bottom), outline=ink, width=thick)
 
 
 def _draw_bar(paper: Image.Image, left: int, height: int, values: np.ndarray) -> None:

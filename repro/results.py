@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +27,17 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Append]:
-    """A function that adds results to a file; what a run that was killed wrote of its last line is cut off first."""
-    if path.exists():
-        content = path.read_bytes()
-        path.write_bytes(content[: content.rfind(b"\n") + 1])
-    with path.open("a", encoding="utf-8") as file:
+    """A function that adds results to a file; what a run that was killed wrote of its last line is cut off first.
+
+    Raises ``BadInput``.
+    """
+    try:
+        if path.exists():
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        opened = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: found no place for results ({error}), expected a file that can be written") from None
+    with opened as file:
 
         def append(results: Iterable[Mapping[str, Any]]) -> None:
             file.write("".join(json.dumps(result) + "\n" for result in results))

@@ -113,7 +113,7 @@ def _think_twice(
             merge=args.merge,
             options=options,
         )
-        results.append({"image": path, **_thought(thought, labels)})
+        results.append({"image": path, **thought_entry(thought, labels)})
     if output.json:
         asked = {"method": args.think_twice, "options": options, "merge": args.merge}
         output.data({"preprocessing": described(how, args), "think_twice": asked, "images": results})
@@ -124,8 +124,8 @@ def _think_twice(
     return 0
 
 
-def _thought(thought: SecondThought, labels: Sequence[Label] | None) -> dict[str, Any]:
-    """``classes``, the answer; and how it came about."""
+def thought_entry(thought: SecondThought, labels: Sequence[Label] | None) -> dict[str, Any]:
+    """A second thought as plain data: ``classes``, the answer; and how it came about."""
     crops = [
         {
             "of": class_entry(int(index), labels),

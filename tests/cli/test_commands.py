@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +18,10 @@ from thinktwice.attention.methods import METHODS
 from thinktwice.caffe_models.catalogue import find_model
 from thinktwice.caffe_models.definition import read_net
 from thinktwice.caffe_models.weights import read_weights
-from thinktwice.cli.commands.demo import inside
 from thinktwice.cli.main import COMMANDS
 from thinktwice.executor.load import load
 from thinktwice.repro.images import Preprocessing, prepare, read_image
+from thinktwice.repro.protocols.pointing import inside
 
 FILES = "--prototxt net.prototxt --weights net.caffemodel"
 
@@ -321,7 +318,7 @@ def test_where_the_net_saw_the_centre_the_map_is_0_around_it(run, folder, tmp_pa
     assert resized[:, seen["left"] : seen["right"]].all(1).any()
 
 
-# --- methods, demo ------------------------------------------------------------------------------------------
+# --- methods ------------------------------------------------------------------------------------------
 
 
 def test_methods(run):
@@ -331,53 +328,12 @@ def test_methods(run):
     assert all(name in run("methods").out for name in METHODS)
 
 
-def test_the_demo_does_the_main_job_in_time(run, tmp_path):
-    started = time.process_time()  # of all threads, so that other programs do not count
-    told = run(f"demo --out {tmp_path / 'pictures'} --json")
-    assert time.process_time() - started < 60
-    assert told.status == 0
-    assert len(told.json["scenes"]) == 2
-    for scene in told.json["scenes"]:
-        assert [row["method"] for row in scene["maps"]] == list(METHODS)
-        with Image.open(scene["overlay"]) as picture:
-            assert picture.width > 500
-        assert Path(scene["overlay"]).stat().st_size < 3e6
-    figures = [figure["name"] for scene in told.json["scenes"] for figure in scene["figures"]]
-    assert figures == ["ladybird", "mushroom", "house", "sailboat", "tree"]
-
-
-def test_the_demo_says_which_highest_values_lie_on_their_figures(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("thinktwice.cli.commands.demo.METHODS", {name: METHODS[name] for name in ("mwp", "c-mwp")})
-    told = run(f"demo --out {tmp_path} --json").json
-    hits = dict.fromkeys(("mwp", "c-mwp"), 0)
-    for scene in told["scenes"]:
-        for row in scene["maps"]:
-            for place, hit, figure in zip(row["peaks"], row["hits"], scene["figures"], strict=True):
-                box = figure["box"]
-                assert hit == (box["x0"] <= place["x"] < box["x1"] and box["y0"] <= place["y"] < box["y1"])
-                hits[row["method"]] += hit
-    assert told["hits"] == hits
-    assert hits["c-mwp"] == 5  # contrast tells the figures of one scene from each other
-    shown = run(f"demo --out {tmp_path}").out
-    assert "  5 of 5: c-mwp\n" in shown
-    assert f"  {hits['mwp']} of 5: mwp\n" in shown
-    assert len(re.findall(r"\d \*", shown)) == 5 + hits["mwp"]
-
-
 @pytest.mark.parametrize(
     ("place", "is_inside"),
     [((2, 3), True), ((9, 7), True), ((10, 7), False), ((9, 8), False), ((1, 3), False), (None, False)],
 )
 def test_the_right_and_lower_ends_of_a_box_are_outside_it(place, is_inside):
     assert inside(place, (2, 3, 10, 8)) is is_inside
-
-
-def test_the_demo_ends_with_the_command_for_a_real_model(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("thinktwice.cli.commands.demo.METHODS", {"c-mwp": METHODS["c-mwp"]})
-    told = run(f"demo --out {tmp_path}")
-    assert told.status == 0
-    assert "c-mwp" in told.out
-    assert "thinktwice attend photo.jpg --prototxt deploy.prototxt --weights net.caffemodel" in told.out
 
 
 def test_notes_keep_to_stderr_and_quiet_leaves_them_out(run, tmp_path):

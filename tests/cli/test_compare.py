@@ -14,6 +14,8 @@ from thinktwice.cli.overlay import PAPER
 from thinktwice.executor.load import load
 from thinktwice.repro.images import Preprocessing, prepare, read_image
 
+from .pages import pictures, read_page, rows
+
 FILES = "--prototxt net.prototxt --weights net.caffemodel"
 COMPARE = f"compare photo.png {FILES} --target 2,0 --labels labels.txt"
 GREY = np.full((90, 120, 3), 128, np.uint8)
@@ -175,8 +177,9 @@ def test_without_json_there_is_a_table_and_a_note(run, tmp_path):
         ("--methods mwp -o iterations=3 --out s.png", "found option 'iterations'"),
         ("--methods mwp", "--out"),
         ("--methods mwp --out no/s.png", "no folder no"),
-        ("--methods mwp --out s.html", "found 's.html', expected a name that ends in .png"),
-        ("--methods mwp --out sheet", "expected a name that ends in .png"),
+        ("--methods mwp --out s.jpg", "found 's.jpg', expected a name that ends in .html or .png"),
+        ("--methods mwp --out sheet", "expected a name that ends in .html or .png"),
+        ("--methods mwp --out no/s.html", "no folder no"),
         ("--methods mwp --target 9 --out s.png", "0 to 4"),
         ("--method mwp --out s.png", "nearest known name is '--methods'"),
     ],
@@ -190,3 +193,40 @@ def test_bad_input_is_one_line(run, folder, flags, told):
     assert errors[0].startswith("thinktwice: error: ")
     assert told in errors[0]
     assert not list(folder.glob("s.*"))
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_methods_in_columns_and_targets_in_rows_and_all_numbers(run, tmp_path):
+    told = run(f"{COMPARE} --out {tmp_path / 'page.HTML'} --json").json
+    page = read_page(tmp_path / "page.HTML")
+    asked, *maps, numbers = page.all("table")
+    scores = [f"{target['score']:.4g}" for target in told["targets"]]
+    assert rows(asked) == [["crane", "2", scores[0]], ["tench", "0", scores[1]]]
+    heads = [head.text for table in maps for head in table.all("thead")[0].all("th")]
+    assert heads == [f"{entry['name']} at {entry['at']}" for entry in told["methods"]]
+    assert [[row[0] for row in rows(table)] for table in maps] == [["crane", "tench"]] * 2
+    alts = [alt for alt, _ in pictures(page)]
+    for entry, row in zip(told["methods"], rows(numbers), strict=True):
+        places = [f"{place['x']}, {place['y']}" for place in entry["peaks"]]
+        assert row[:4] == [entry["name"], entry["at"], *places]
+        for name, place in zip(("crane", "tench"), places, strict=True):
+            assert f"{entry['name']}, {name}: highest at {place}" in alts
+        for option, value in entry["options"].items():
+            assert value is None or f"{option.replace('_', ' ')} {value}" in row[5]
+    assert "Left out: method 'cam'" in page.all("footer")[0].text
+    assert (tmp_path / "page.HTML").stat().st_size < 1e6
+
+
+def test_the_page_shows_the_very_panels_of_the_sheet(run, tmp_path):
+    for name in ("s.png", "s.html"):
+        assert run(f"{COMPARE} --methods mwp --out {tmp_path / name}").status == 0
+    sheet = np.asarray(Image.open(tmp_path / "s.png")).astype(int)
+    _, *panels = [np.asarray(image.convert("RGB")).astype(int) for _, image in pictures(read_page(tmp_path / "s.html"))]
+    left = MARGIN + WIDTH + MARGIN + NAME
+    for row, panel in enumerate(panels):
+        height, width = panel.shape[:2]
+        top = HEADER + row * (height + GAP)
+        assert abs(sheet[top : top + height, left : left + width] - panel).mean() < 8  # but for what WebP leaves out
+    assert len(panels) == 2

@@ -42,6 +42,8 @@ def test_lines_that_are_no_results(tmp_path: Path, line: str) -> None:
 def test_a_folder_holds_no_results(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="found no readable results"):
         read_results(tmp_path)
+    with pytest.raises(BadInput, match="found no place for results"), appending(tmp_path / "none" / "results.jsonl"):
+        pass
 
 
 def test_rows() -> None:

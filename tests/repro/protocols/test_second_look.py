@@ -6,20 +6,15 @@ import numpy as np
 import pytest
 
 from thinktwice.attention.think_twice import think_twice
-from thinktwice.repro.protocols.second_look import among, dominant, look_twice, precision
+from thinktwice.repro.protocols.second_look import look_twice, precision, right
 
 from ...nets import data, layer, make
 
 
-def test_the_dominant_category_has_the_largest_boxes_taken_together():
-    small, two, wide = np.array([[0, 0, 4, 4]]), np.array([[0, 0, 4, 4], [9, 9, 12, 12]]), np.array([[0, 0, 24, 1]])
-    assert dominant([5, 8, 2], [small, two, wide]) == 8
-    assert dominant([5, 8], [small, small]) == 5
-
-
-def test_top_answers():
-    assert among([3, 1, 4], 1, top=2)
-    assert not among([3, 1, 4], 4, top=2)
+def test_any_of_the_things_there_may_be_named_first():
+    assert right([3, 1, 4, 5, 9], [1, 3]) == (1, 1, 1)
+    assert right([3, 1, 4, 5, 9], [5, 1]) == (0, 1, 0.5)
+    assert right([3, 1, 4, 5, 9], [7, 3, 2]) == (1, 1 / 3, 1 / 3)
 
 
 @pytest.mark.parametrize(
