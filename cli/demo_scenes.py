@@ -76,7 +76,7 @@ def view_of(scene: Scene, method: str, masks: bool) -> View:
     boxes = np.stack([box_rule(RULE)(values)[0] for values in maps])
     overlaps = [float(iou(box, truth).max()) for box, truth in zip(boxes, truths, strict=True)]
     hit = [place is not None and hits(place, truth) for place, truth in zip(look.peaks, truths, strict=True)]
-    panels = [*look.column.panels, _boxed(asked.picture, truths, boxes)]
+    panels = [*look.column.panels, boxed(asked.picture, truths, boxes)]
     words = [*look.column.words, "overlaps " + ", ".join(f"{overlap:.2f}" for overlap in overlaps)]
     pixels = None
     if masks:
@@ -117,7 +117,7 @@ def _map_entry(view: View) -> dict[str, Any]:
     }
 
 
-def _boxed(picture: np.ndarray, truths: Sequence[np.ndarray], boxes: np.ndarray) -> Image.Image:
+def boxed(picture: np.ndarray, truths: Sequence[np.ndarray], boxes: np.ndarray) -> Image.Image:
     """A panel with the box found of each class in its colour, and the true ones as thin dark lines."""
     panel = small(picture)
     pen, zoom = ImageDraw.Draw(panel), (panel.width / picture.shape[1], panel.height / picture.shape[0])

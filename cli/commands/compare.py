@@ -128,7 +128,9 @@ def _page(args: Namespace, asked: Question, looks: Sequence[Look], notes: Sequen
         ),
         section("Maps", grid_figure([one.column for one in looks], names, LEGEND)),
         section("Numbers", _numbers(names, looks)),
-        lead=[f"{width} x {height} pixels, shown to the net {asked.model.net.name} ({asked.model.prototxt.name})."],
+        lead=[
+            f"{width} x {height} pixels, shown to {asked.model.net.name or 'the net'} ({asked.model.prototxt.name})."
+        ],
         foot=[*notes, f"Preprocessing: {_listed(described(asked.how, args))}.", f"Made by thinktwice {__version__}."],
     )
 
