@@ -24,8 +24,10 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Grey becomes three equal channels, 16 bits become 8, palettes and CMYK become RGB; an alpha channel is dropped, as
     Caffe's ``io.load_image`` drops it. Of several frames the first is taken.
     """
-    with _not_empty(path) as file, _opened(file, path) as picture:
-        return np.asarray(_rgb(ImageOps.exif_transpose(picture), path))
+    with warnings.catch_warnings():  # not below, where a training's thread reads: filters belong to all threads
+        warnings.simplefilter("ignore")  # Pillow's warning of many pixels: what is too many is refused
+        with _not_empty(path) as file, _opened(file, path) as picture:
+            return np.asarray(_rgb(ImageOps.exif_transpose(picture), path))
 
 
 def read_pixels(path: str | os.PathLike[str], colour: bool = True) -> np.ndarray:
@@ -77,14 +79,12 @@ def _not_empty(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 def _opened(file: IO[bytes], path: Any) -> Iterator[Any]:
     """The picture in ``file``; whatever its reading raises becomes one line that names ``path``."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's warning of many pixels: refused just below
-            with Image.open(file) as picture:
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise BadInput(
-                        f"{path}: claims {picture.width} x {picture.height} pixels, expected {MOST_PIXELS} at most"
-                    )
-                yield picture
+        with Image.open(file) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise BadInput(
+                    f"{path}: claims {picture.width} x {picture.height} pixels, expected {MOST_PIXELS} at most"
+                )
+            yield picture
     except BadInput:
         raise
     except UnidentifiedImageError:

@@ -38,8 +38,9 @@ class Source(Protocol):
 def open_source(layer: Any, *, folder: Path, phase: str, seed: int, definition: str = "") -> Source:
     """The source of a data layer, an upgraded ``LayerParameter`` of a prototxt in ``folder``. Raises ``BadInput``.
 
-    ``phase``: TRAIN or TEST. ``seed``: at least 0; layers with the same seed draw the same chances. ``definition``: the
-    prototxt's name, for error lines. Files are looked for from the current directory, as in Caffe, then beside the prototxt.
+    ``phase``: TRAIN or TEST. ``seed``: at least 0; layers with the same seed draw the same chances, so that a list of
+    pictures and one HDF5 file of as many rows stay together when both are shuffled. ``definition``: the prototxt's name, for
+    error lines. Files are looked for from the current directory, as in Caffe, then beside the prototxt.
     """
     opened = DataLayer(layer, Path(folder), phase, seed, definition)
     if layer.type in REFUSED:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 
-from .making import layer, opened, write_hdf5
+from .making import layer, opened, write_hdf5, write_list
 
 LIST = 'source: "list.txt" '
 ROWS = [4, 1, 3]
@@ -77,3 +77,15 @@ def test_names_may_lie_in_groups(tmp_path):
     (tmp_path / "list.txt").write_text(str(tmp_path / "a.h5"))
     source = opened(layer("HDF5Data", LIST + "batch_size: 1", tops="fc7/features"), tmp_path)
     np.testing.assert_array_equal(source.batch(0)[0], np.ones((1, 3)))
+
+
+def test_pictures_and_rows_of_labels_stay_together_when_both_are_shuffled(tmp_path):
+    """How multi-label training is written: ImageData for the pictures, HDF5Data for their rows of labels."""
+    write_list(tmp_path, 6)
+    write_hdf5(tmp_path / "labels.h5", rows=np.arange(6)[:, None] * [10, 1])
+    (tmp_path / "labels.txt").write_text("labels.h5")
+    pictures = layer("ImageData", 'source: "list.txt" batch_size: 4 shuffle: true', "mirror: true")
+    labels = layer("HDF5Data", 'source: "labels.txt" batch_size: 4 shuffle: true', tops="rows")
+    one, other = opened(pictures, tmp_path, seed=3), opened(labels, tmp_path, seed=3)
+    for index in range(6):
+        np.testing.assert_array_equal(one.batch(index)[1], other.batch(index)[0][:, 0])
