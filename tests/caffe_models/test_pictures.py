@@ -59,10 +59,13 @@ def test_encoded_bytes_are_forced_to_colour_or_grey():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
-def test_opencv_reads_the_same(tmp_path, kind):
+@pytest.mark.parametrize(
+    "pixels", [SMOOTH.astype(np.uint8), np.ascontiguousarray(PIXELS[..., :3])], ids=["smooth", "rough"]
+)
+def test_opencv_reads_the_same(tmp_path, kind, pixels):
     cv2 = pytest.importorskip("cv2")
     path = tmp_path / f"a.{kind}"
-    path.write_bytes(content(SMOOTH.astype(np.uint8), kind))
+    path.write_bytes(content(pixels, kind))
     np.testing.assert_array_equal(read_pixels(path), cv2.imread(str(path)))
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[..., None].astype(int)
     assert np.abs(read_pixels(path, colour=False) - grey).max() <= (0 if kind == "JPEG" else 1)
