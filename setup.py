@@ -31,8 +31,8 @@ KERNELS = Extension(
     depends=[f"cuda/{path.name}" for path in TEXT["files"]()],
     define_macros=[("TEXT_DIGEST", f'"{TEXT["digest"]()}"')],
     extra_compile_args=[
-        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-fast-math", "-fno-trapping-math", "-fvisibility=hidden"),
-        *("-Wall", "-Wextra", "-Wno-unknown-pragmas"),
+        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-fast-math", "-fno-trapping-math"),
+        *("-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unknown-pragmas"),
     ],
     extra_link_args=["-fopenmp"],
     optional=True,

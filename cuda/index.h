@@ -3,6 +3,13 @@
 // A plane is one channel of one image. Offsets into arrays are 64 bits wide: a batch may hold more than 2^31 numbers.
 #pragma once
 
+// What a compiler is told of the loop that follows. INDEPENDENT: its turns do not depend on each other, nor on their order,
+// as is so over threadIdx; a GPU's compiler knows. The CPU's words for both are in host.h.
+#ifndef INDEPENDENT
+#define INDEPENDENT
+#define UNROLLED _Pragma("unroll")
+#endif
+
 typedef long long int64;
 
 struct Axes {

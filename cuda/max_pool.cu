@@ -48,7 +48,7 @@ struct Won {
     const T* signal;  // of one plane
     const Cell* winners;
 
-    __device__ T operator()(int64 cell, int64 window) const { return signal[window] * T(winners[window] == Cell(cell)); }
+    __device__ T operator()(int64 cell, int64 window) const { return signal[window] * T(int(winners[window]) == int(cell)); }
 };
 
 // A block: one pixel row of one plane of one target.

@@ -19,9 +19,9 @@ template <int K, int S, typename Fold, typename T>
 __device__ void fold_whole(Fold fold, const T* plane, int64 oh, int64 ow, const Windows& w)
 {
     const T* corner = plane + (oh * S - w.pad.h) * w.size.w + ow * S - w.pad.w;
-#pragma unroll
+    UNROLLED
     for (int i = 0; i < K; ++i)
-#pragma unroll
+        UNROLLED
         for (int j = 0; j < K; ++j)
             fold.take(i * K + j, corner[i * w.size.w + j]);
     fold.store(oh * w.positions.w + ow);
@@ -44,6 +44,7 @@ __device__ void fold_row_of(const Fold& fold, const T* plane, int64 oh, const Wi
     const Span whole = whole_rows ? within(-w.pad.w, S, w.size.w - K + 1, w.positions.w) : Span{0, 0};
     for (int64 ow = threadIdx.x; ow < whole.first; ow += blockDim.x)
         fold_clipped(fold, plane, oh, ow, w);
+    INDEPENDENT
     for (int64 ow = whole.first + threadIdx.x; ow < whole.end; ow += blockDim.x)
         fold_whole<K, S>(fold, plane, oh, ow, w);
     for (int64 ow = whole.end + threadIdx.x; ow < w.positions.w; ow += blockDim.x)
@@ -67,12 +68,12 @@ __device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windo
 template <int K, int S, bool CLIPPED, typename Sent, typename T>
 __device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 i, const Windows& w)
 {
-#pragma unroll
+    UNROLLED
     for (int r = 0; r < S; ++r) {
         const int64 x = q * S + r - w.pad.w;
         if (CLIPPED && (x < 0 || x >= w.size.w)) continue;
         T sum = row[x];
-#pragma unroll
+        UNROLLED
         for (int j = r; j < K; j += S) {
             const int64 ow = q - j / S;
             if (!CLIPPED || (ow >= 0 && ow < w.positions.w)) sum += sent(i * K + j, oh * w.positions.w + ow);
@@ -89,6 +90,7 @@ __device__ void spread_columns(const Sent& sent, T* row, int64 oh, int64 i, cons
     const int64 to = greater(lesser((w.size.w + w.pad.w) / S, w.positions.w), from);
     for (int64 q = first + threadIdx.x; q < from; q += blockDim.x)
         spread_group<K, S, true>(sent, row, q, oh, i, w);
+    INDEPENDENT
     for (int64 q = from + threadIdx.x; q < to; q += blockDim.x)
         spread_group<K, S, false>(sent, row, q, oh, i, w);
     for (int64 q = to + threadIdx.x; q < end; q += blockDim.x)
