@@ -71,11 +71,14 @@ def _is_text(head: bytes) -> bool:
 
 @contextlib.contextmanager
 def replacing(path: FilePath) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place at the end: a reader never sees half a file."""
+    """A temporary file beside ``path`` that takes its place at the end: a reader never sees half a file, nor does anyone
+    after a power cut."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror or error}") from None

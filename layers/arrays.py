@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Shape = tuple[int, ...]
+
+CACHE_BYTES = 512 << 10  # how much of an array is taken at a time where several passes go over it
 
 
 def array_module(array: Array) -> ModuleType:
@@ -25,6 +27,17 @@ def array_module(array: Array) -> ModuleType:
 def count(shape: Sequence[int]) -> int:
     """How many numbers an array of this shape holds (1 for a scalar)."""
     return math.prod(shape)
+
+
+def blocks(array: Array, axis: int = 0, room: int = CACHE_BYTES) -> Iterator[slice]:
+    """A few entries of an axis at a time, for work that passes over its numbers several times: they stay in the cache.
+
+    ``room``: about how many bytes at a time. CuPy gets all at once: there each pass has a cost of its own.
+    """
+    number = array.shape[axis]
+    step = room * number // max(1, array.nbytes) if isinstance(array, np.ndarray) else number
+    for start in range(0, number, max(1, step)):
+        yield slice(start, start + max(1, step))
 
 
 def sum_to(array: Array, shape: Shape) -> Array:

@@ -6,7 +6,7 @@
 
 Patches are laid out as in Caffe's im2col: rows (channel, kernel cell), columns output positions. Any number of spatial
 axes; all axes in front of the channel axis are one batch. Images go through in chunks, so that the patches never need
-more than ``PATCH_BYTES`` beyond what one image needs.
+more than a few megabytes beyond what one image needs; while ``threads`` shares out images, each chunk is one thread's.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from ..cuda import kernels
+from . import threads
 from .arrays import Array, Shape, array_module, count
 
-PATCH_BYTES = 32 << 20
+PATCH_BYTES = 4 << 20  # on the CPU: still in the cache when the product reads them
+GPU_PATCH_BYTES = 64 << 20  # where each product has a cost of its own
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,11 @@ def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
     positions = geometry.reduced(spatial)
     y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)
-    for chunk in _chunks(images, geometry, positions):
+
+    def of_chunk(chunk: slice) -> None:
         xp.matmul(matrix, _patches(images[chunk], geometry, positions), out=y[chunk])
+
+    threads.run(of_chunk, _chunks(images, geometry, positions))
     return y.reshape(*lead, len(weights), *positions)
 
 
@@ -95,11 +102,14 @@ def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spat
     channels = weights.shape[1] * geometry.group
     x = xp.empty((len(signals), channels, *spatial), signal.dtype)
     matrix = _grouped(weights, geometry).swapaxes(-1, -2)
-    for chunk in _chunks(x, geometry, positions):
+
+    def of_chunk(chunk: slice) -> None:
         if geometry.pointwise:
             xp.matmul(matrix, signals[chunk], out=_pixels(x[chunk], geometry))
         else:
             _overlap(xp.matmul(matrix, signals[chunk]), geometry, positions, x[chunk])
+
+    threads.run(of_chunk, _chunks(x, geometry, positions))
     return x.reshape(*lead, *x.shape[1:])
 
 
@@ -111,10 +121,13 @@ def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
     outputs = signal.shape[-rank - 1]
     signals = signal.reshape(-1, geometry.group, outputs // geometry.group, count(positions))
     fan_in = images.shape[1] // geometry.group
-    total = xp.zeros((*signals.shape[1:3], fan_in * count(geometry.kernel)), x.dtype)
-    for chunk in _chunks(images, geometry, positions):
+
+    def of_chunk(chunk: slice) -> Array:
         patches = _patches(images[chunk], geometry, positions)
-        total += xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
+        return xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
+
+    nothing = xp.zeros((*signals.shape[1:3], fan_in * count(geometry.kernel)), x.dtype)
+    total = sum(threads.each(of_chunk, _chunks(images, geometry, positions)), start=nothing)
     return total.reshape(outputs, fan_in, *geometry.kernel)
 
 
@@ -125,7 +138,8 @@ def _grouped(weights: Array, geometry: Geometry) -> Array:
 
 def _chunks(images: Array, geometry: Geometry, positions: Shape) -> Iterator[slice]:
     bytes_per_image = images.shape[1] * count(geometry.kernel) * count(positions) * images.dtype.itemsize
-    step = max(1, PATCH_BYTES // max(1, bytes_per_image))
+    room = PATCH_BYTES if isinstance(images, np.ndarray) else GPU_PATCH_BYTES
+    step = max(1, room // max(1, bytes_per_image))
     for start in range(0, len(images), step):
         yield slice(start, min(start + step, len(images)))
 

@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape, array_module
+from . import threads
+from .arrays import Array, Shape, array_module, blocks
 from .layer import Layer, Step
 from .registry import register
 from .window import POINT, Window
+
+FEW_MEGABYTES = 2 << 20  # a pass from channel to channel is many small steps, each with a cost of its own
 
 
 @register("LRN", v1="LRN")
@@ -45,15 +48,29 @@ class LRN(Layer):
         return POINT if self.across else Window.of((self.size, self.size), (1, 1))
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        x = bottoms[0]
-        scale = self._running_scale(x) if self.across else 1 + self.alpha * self._neighbourhood(x * x)
-        return [x * scale**-self.beta], scale
+        x, xp = bottoms[0], array_module(bottoms[0])
+        y, scale = xp.empty_like(x), xp.empty_like(x)
+
+        def of_images(part: slice) -> None:
+            own = x[part]
+            scale[part] = self._running_scale(own) if self.across else 1 + self.alpha * self._neighbourhood(own * own)
+            y[part] = own * scale[part] ** -self.beta
+
+        threads.run(of_images, blocks(x, room=FEW_MEGABYTES))
+        return [y], scale
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        x, scale, signal = step.bottoms[0], step.saved, signals[0]
-        power = scale**-self.beta
-        shared = self._neighbourhood(signal * (x * power / scale))
-        return [signal * power - 2 * self.alpha * self.beta * x * shared]
+        signal = signals[0]
+        below = array_module(signal).empty_like(signal)
+
+        def of_images(part: slice) -> None:
+            x, scale, above = step.bottoms[0][part], step.saved[part], signal[:, part]
+            power = scale**-self.beta
+            shared = self._neighbourhood(above * (x * power / scale))
+            below[:, part] = above * power - 2 * self.alpha * self.beta * x * shared
+
+        threads.run(of_images, blocks(step.saved))
+        return [below]
 
     def _running_scale(self, x: Array) -> Array:
         """k + alpha/n * sum over channels, carried from channel to channel as Caffe does."""

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..cuda import kernels
-from .arrays import Array, Shape, array_module, count
+from .arrays import Array, Shape, array_module, blocks, count
 from .layer import Layer, Step
 from .registry import register
 from .window import WHOLE, Window
-
-CACHE_BYTES = 512 << 10  # of a bottom: how much passes over it take at a time, to find it in the cache again
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ class Pooling(Layer):
         above = count(signal.shape[: signal.ndim - winners.ndim])  # how many signals share one plane of winners
         ends, starts = (array.reshape(above, planes, *array.shape[-2:]) for array in (padded, signal))
         won, cells = winners.reshape(planes, *windows.positions), list(windows.cells())
-        for block in _blocks(ends, axis=1):
+        for block in blocks(ends, axis=1):
             end, start, winner = ends[:, block], starts[:, block], won[block]
             for number, cell in enumerate(cells):  # products with 0 and 1: several times as fast as NumPy's where
                 end[..., *cell] += start * (winner == number)
@@ -211,7 +209,7 @@ class Pooling(Layer):
         planes, cells = x.reshape(-1, *windows.size), list(windows.cells())
         y = xp.full((len(planes), *windows.positions), lowest, x.dtype)
         winners = xp.zeros(y.shape, number)  # numbered from 1 until all are known: 0 is none
-        for block in _blocks(planes, axis=0):
+        for block in blocks(planes, axis=0):
             padded, best, winner = _padded(planes[block], windows, lowest), y[block], winners[block]
             for i, cell in enumerate(cells, start=1):
                 candidate = padded[..., *cell]
@@ -230,17 +228,6 @@ class Pooling(Layer):
         own = self.spread(_quotient(signal, sums), x.shape)
         shared = self.spread(_quotient(signal * squares, sums * sums), x.shape)
         return 2 * x * own - shared
-
-
-def _blocks(planes: Array, axis: int) -> Iterator[slice]:
-    """A few planes at a time, since all cells of the windows pass over them one after the other.
-
-    CuPy gets all planes at once: there each pass has a cost of its own.
-    """
-    number = planes.shape[axis]
-    step = CACHE_BYTES * number // max(1, planes.nbytes) if isinstance(planes, np.ndarray) else number
-    for start in range(0, number, max(1, step)):
-        yield slice(start, start + max(1, step))
 
 
 def _padded(x: Array, windows: Windows, value: float) -> Array:

@@ -26,6 +26,7 @@ from ..executor.graph import Graph
 from ..executor.net import Net
 from ..executor.parameters import Specs, parameter_specs, share, with_borrowed
 from ..executor.trace import Trace
+from ..layers import threads
 from ..layers.arrays import Array
 from .definition import Definition, find_file, read_definition
 from .feed import FedNet, open_net
@@ -219,7 +220,8 @@ class Solver:
 
     def _step(self) -> Iterator[Event]:
         """One update: Caffe's order is clip, normalize, regularize, update."""
-        trace, gradients = self._gradients()
+        with threads.shared_out():
+            trace, gradients = self._gradients()
         if _due(self.param.display, self.iteration):
             yield self._displayed(trace)
         rate, smoothed = self.rate, self._smoothed
@@ -310,7 +312,8 @@ class Solver:
         for k in range(before * batches, (before + 1) * batches):
             if self._stopped:
                 return None
-            trace = net.forward(test.batch(k), blobs=net.outputs, seed=(self.seed, self.iteration, k))
+            with threads.shared_out():
+                trace = net.forward(test.batch(k), blobs=net.outputs, seed=(self.seed, self.iteration, k))
             loss += sum(weight * float(trace[blob].sum()) for blob, weight in weights.items() if blob in trace)
             for blob, array in _outputs(net, trace).items():
                 sums[blob] = sums.get(blob, 0) + array.astype(np.float64)

@@ -18,6 +18,7 @@ from typing import Any
 
 from ...errors import BadInput
 from ...executor.device import Device
+from ...layers import threads
 from ...solver.definition import Definition, read_definition
 from ...solver.log import Log
 from ...solver.solver import Displayed, Saved, Solver, Tested, open_solver
@@ -52,6 +53,10 @@ def run(args: Namespace) -> int:
         weights=args.weights.split(",") if args.weights else (),
         snapshot=args.snapshot,
     )
+    if not threads.available():
+        output.note(
+            "threadpoolctl is not installed: training is slower than it could be: pip install 'thinktwice[train]'"
+        )
     for layer in solver.drawn_as_zeros:
         output.note(f"layer {layer!r}: its weights start as zeros: no weight_filler, as in Caffe")
     place = _place(args.out, definition.param.snapshot_prefix)
