@@ -19,6 +19,7 @@ from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
+from ..layers.feedback import mean_magnitude, soft_step
 from .gates import Gated, Gates
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
@@ -54,11 +55,8 @@ def relu_gates(gated: Gated) -> Gates:
 
 def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 6, in the array of the gradient: layers of gates are large."""
-    moved = gradient
-    moved *= options["rate"] / unit(gradient, options["step"])
-    moved += z
-    moved -= options["rate"] * options["sparsity"]
-    return array_module(z).clip(moved, 0, 1, out=moved)
+    rate = options["rate"]
+    return soft_step(z, gradient, rate / unit(gradient, options["step"]), rate * options["sparsity"])
 
 
 def unit(gradient: Array, step: str) -> Array:
@@ -66,7 +64,7 @@ def unit(gradient: Array, step: str) -> Array:
     xp = array_module(gradient)
     if step == "literal":
         return xp.ones((), gradient.dtype)
-    size = abs(gradient).mean(tuple(range(2, gradient.ndim)), keepdims=True)
+    size = mean_magnitude(gradient)
     return xp.where(size == 0, 1, size)
 
 

@@ -26,6 +26,7 @@ from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
 from ..layers.arrays import Array, Shape, array_module
+from ..layers.feedback import multiply
 from ..layers.input import Input
 from ..layers.layer import Step
 from .method import Question, check_plane
@@ -239,7 +240,7 @@ class Gated:
 @reads("bottoms")
 def through_gate(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Down a walk, dS/dx = z dS/dy. Nobody walks to the gates themselves: dS/dz = x dS/dy comes from what arrives here."""
-    return [signals[0] * step.bottoms[1], None]
+    return [multiply(signals[0], step.bottoms[1]), None]
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ class Pass:
     def gate_gradients(self) -> Iterator[tuple[str, Array]]:
         """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W), a new array made when its turn comes: they are large."""
         x = self.activations()
-        return ((gate, x[gate] * a) for gate, a in self.contributions().items())
+        return ((gate, multiply(a, x[gate])) for gate, a in self.contributions().items())
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""

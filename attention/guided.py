@@ -7,9 +7,10 @@ calls "Deconv" in its tables, and equals Feedback CNN's recovery (TPAMI 2018, Al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..executor.rules import Rule, reads, register_rule
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array
 from ..layers.layer import Step
 from .method import Answer, Method, Question, by_walk, reduce_option
 from .places import image_blob
@@ -18,7 +19,8 @@ from .places import image_blob
 @reads(of=lambda layer: layer.gradient_reads)
 def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """max(signal, 0) times the ReLU's own derivative."""
-    return step.layer.gradient(step, [array_module(signals[0]).maximum(signals[0], 0)])
+    layer: Any = step.layer
+    return layer.gradient(step, signals, guided=True)
 
 
 GUIDED = register_rule(Rule("guided", {"ReLU": relu}))

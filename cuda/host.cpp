@@ -10,8 +10,10 @@
 #include "host.h"
 
 #include "average_pool.cu"
+#include "feedback_gate.cu"
 #include "im2col.cu"
 #include "max_pool.cu"
+#include "relu.cu"
 
 // Each kernel is compiled for three generations of processors; the loader takes the one that the machine has.
 #if defined(__x86_64__) && defined(__linux__)
@@ -63,6 +65,11 @@ static const Entry KERNELS[] = {
     KERNEL(to_winners<double, signed char>), KERNEL(to_winners<double, short>), KERNEL(to_winners<double, int>),
     KERNEL(window_sums<float>), KERNEL(window_sums<double>),
     KERNEL(spread<float>), KERNEL(spread<double>),
+    KERNEL(relu<float>), KERNEL(relu<double>),
+    KERNEL(relu_gradient<float>), KERNEL(relu_gradient<double>),
+    KERNEL(gate<float>), KERNEL(gate<double>),
+    KERNEL(magnitudes<float>), KERNEL(magnitudes<double>),
+    KERNEL(soft_step<float>), KERNEL(soft_step<double>),
 };
 
 // The launch of the kernel of this name, spelled as CuPy's name expressions are, or null.

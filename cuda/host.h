@@ -14,6 +14,9 @@ static thread_local Dim3 blockIdx{0, 0, 0}, gridDim{1, 1, 1};
 // 16 columns at a time, also where a loop mixes numbers of 4 bytes with numbers of 1, of which a register would hold 64.
 #define INDEPENDENT _Pragma("omp simd simdlen(16) safelen(16)")
 
+#define SUMMING _Pragma("omp simd reduction(+ : sum)")
 #define UNROLLED _Pragma("GCC unroll 8")
+
+#define __shared__ static thread_local
 
 static inline void __syncthreads() {}

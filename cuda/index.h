@@ -4,10 +4,11 @@
 #pragma once
 
 // What a compiler is told of the loop that follows. INDEPENDENT: its turns do not depend on each other, nor on their order,
-// as is so over threadIdx; a GPU's compiler knows. The CPU's words for both are in host.h.
+// as is so over threadIdx; a GPU's compiler knows. SUMMING: but for `sum`. The CPU's words for them are in host.h.
 #ifndef INDEPENDENT
 #define INDEPENDENT
 #define UNROLLED _Pragma("unroll")
+#define SUMMING
 #endif
 
 typedef long long int64;
@@ -45,3 +46,18 @@ __device__ Span within(int64 offset, int64 stride, int64 size, int64 positions)
 constexpr int64 TILE = 4096;
 
 __device__ Span tile(int64 number, int64 total) { return {number * TILE, lesser((number + 1) * TILE, total)}; }
+
+// The sum over the threads of a block, in every one of them.
+__device__ double sum_of_block(double part)
+{
+    __shared__ double parts[1024];  // the most threads that a block can have
+    parts[threadIdx.x] = part;
+    for (unsigned half = 512; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half && threadIdx.x + half < blockDim.x) parts[threadIdx.x] += parts[threadIdx.x + half];
+    }
+    __syncthreads();
+    const double sum = parts[0];
+    __syncthreads();  // before the next sum is written over this one
+    return sum;
+}

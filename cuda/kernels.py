@@ -19,6 +19,7 @@ Pair = tuple[int, ...]  # along H and W
 
 ROW = (128,)  # threads over the columns of a row
 PLANE = (32, 8)  # over columns and rows
+TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
 
 
 @lru_cache(maxsize=4096)
@@ -64,3 +65,41 @@ def spread(signal: Array, where: np.void, pixels: Array) -> bool:
     """``signal`` (..., rows, columns) -> ``pixels`` (..., H, W), each the sum over the windows that cover it."""
     planes, rows = math.prod(pixels.shape[:-2]), math.prod(pixels.shape[:-1])
     return launch("average_pool.cu", "spread", (signal,), rows, signal, pixels, planes, where, threads=ROW)
+
+
+def relu(x: Array, slope: float, y: Array) -> bool:
+    """y = max(x, 0) + slope min(x, 0), any shape."""
+    return launch("relu.cu", "relu", (x,), tiles(x.size), x, y, x.size, x.dtype.type(slope), threads=ROW)
+
+
+def relu_gradient(signal: Array, known: Array, slope: float, guided: bool, to: Array) -> bool:
+    """``signal`` (K, *known.shape), where ``known`` > 0; ``slope`` times it elsewhere; ``guided``: only what is positive of it."""
+    targets, number = math.prod(signal.shape[: signal.ndim - known.ndim]), known.dtype.type(slope)
+    arguments = (signal, known, to, targets, known.size, number, int(guided))
+    return launch("relu.cu", "relu_gradient", (signal,), targets * tiles(known.size), *arguments, threads=ROW)
+
+
+def gate(many: Array, one: Array, product: Array) -> bool:
+    """``many`` (K, *one.shape) times ``one``."""
+    targets = math.prod(many.shape[: many.ndim - one.ndim])
+    arguments = (many, one, product, targets, one.size)
+    return launch("feedback_gate.cu", "gate", (many,), targets * tiles(one.size), *arguments, threads=ROW)
+
+
+def magnitudes(rows: Array, sums: Array) -> bool:
+    """The sums of |g| over each tile of ``rows`` (R, size): ``sums`` (R, tiles)."""
+    count, size = rows.shape
+    arguments = (rows, sums, count, size)
+    return launch("feedback_gate.cu", "magnitudes", (rows,), sums.size, *arguments, threads=ROW)
+
+
+def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
+    """``g`` (R, size) becomes clip(z + factor g - cost, 0, 1), with a ``factor`` (R,) for each row."""
+    count, size = g.shape
+    arguments = (z, factor, g.dtype.type(cost), g, count, size)
+    return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
+
+
+def tiles(size: int) -> int:
+    """How many tiles there are in this many numbers."""
+    return -(-size // TILE)

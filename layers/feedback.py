@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape
+import numpy as np
+
+from ..cuda import kernels
+from .arrays import Array, Shape, array_module
 from .layer import Layer, Step
 from .registry import register
 
@@ -34,10 +37,44 @@ class Feedback(Layer):
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x, *gates = bottoms
-        return [x * gates[0] if gates else x], None
+        return [multiply(x, gates[0]) if gates else x], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         if len(step.bottom_shapes) == 1:
             return [signals[0]]
         x, gates = step.bottoms
-        return [signals[0] * gates, signals[0] * x]
+        return [multiply(signals[0], gates), multiply(signals[0], x)]
+
+
+def multiply(many: Array, one: Array) -> Array:
+    """The product of ``many`` (K, *shape), or (*shape), and ``one``, which stands for all K."""
+    own = one.reshape(one.shape[1:]) if one.ndim == many.ndim and len(one) == 1 else one
+    if many.shape[many.ndim - own.ndim :] == own.shape:
+        product = array_module(many).empty(many.shape, many.dtype)
+        if kernels.gate(many, own, product):
+            return product
+    return many * one
+
+
+def mean_magnitude(g: Array) -> Array:
+    """The mean of |g| over a layer: (K, N, ...) -> (K, N, 1, ...)."""
+    xp, shape = array_module(g), (*g.shape[:2], *(1,) * (g.ndim - 2))
+    rows = g.reshape(len(g) * g.shape[1], -1)
+    sums = xp.empty((len(rows), kernels.tiles(rows.shape[1])), g.dtype)
+    if kernels.magnitudes(rows, sums):
+        return (sums.sum(-1, dtype=np.float64) / rows.shape[1]).astype(g.dtype).reshape(shape)
+    return abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
+
+
+def soft_step(z: Array, g: Array, factor: Array, cost: float) -> Array:
+    """clip(z + factor g - cost, 0, 1), in the array ``g`` (K, N, ...); ``factor`` broadcasts over it."""
+    rows, xp = (g.shape[0] * g.shape[1], -1), array_module(g)
+    factors = xp.ascontiguousarray(
+        xp.broadcast_to(factor.astype(g.dtype), (*g.shape[:2], *(1,) * (g.ndim - 2))).reshape(-1)
+    )
+    if not kernels.soft_step(z.reshape(rows), factors, cost, g.reshape(rows)):
+        g *= factor
+        g += z
+        g -= cost
+        xp.clip(g, 0, 1, out=g)
+    return g

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..cuda import kernels
 from .arrays import Array, array_module
-from .layer import ElementwiseLayer
+from .layer import ElementwiseLayer, Step
 from .registry import register
 
 
@@ -20,8 +23,20 @@ class ReLU(ElementwiseLayer):
 
     def function(self, x: Array) -> Array:
         xp = array_module(x)
+        y = xp.empty(x.shape, x.dtype)
+        if kernels.relu(x, self.slope, y):
+            return y
         positive = xp.maximum(x, 0)
         return positive + x.dtype.type(self.slope) * xp.minimum(x, 0) if self.slope else positive
+
+    def gradient(self, step: Step, signals: Sequence[Array], guided: bool = False) -> list[Array | None]:
+        """``guided``: of what arrives, only what is positive."""
+        signal, known = signals[0], step.tops[0] if self.slope >= 0 else step.bottoms[0]
+        passed = array_module(signal).empty(signal.shape, signal.dtype)
+        if kernels.relu_gradient(signal, known, self.slope, guided, passed):
+            return [passed]
+        arriving = array_module(signal).maximum(signal, 0) if guided else signal
+        return super().gradient(step, [arriving])
 
     def derivative(self, x: Array, y: Array) -> Array:
         known = y if self.slope >= 0 else x

@@ -1,0 +1,40 @@
+// ReLU, and what its rules make of a signal on the way back:
+//
+//     forward      y = max(x, 0) + slope min(x, 0)            max(NaN, 0) is NaN
+//     gradient     dx = dy where y > 0, slope dy elsewhere
+//     guided       the gradient of max(dy, 0)                 Springenberg et al., Striving for Simplicity, 2014, §3.4
+//     deconvnet    dx = max(dy, 0): the forward kernel        Zeiler and Fergus, 2013, §2.1
+//
+// Backward, K targets share one y: signals are (targets, size).
+
+#include "index.h"
+
+// A block: one tile.
+template <typename T>
+__global__ void relu(const T* __restrict__ x, T* __restrict__ y, int64 size, T slope)
+{
+    for (int64 number = blockIdx.x; number * TILE < size; number += gridDim.x) {
+        const Span part = tile(number, size);
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T positive = x[i] < 0 ? T(0) : x[i], negative = x[i] > 0 ? T(0) : x[i];
+            y[i] = slope == 0 ? positive : positive + slope * negative;
+        }
+    }
+}
+
+// A block: one tile of one target. `known`: the top or the bottom, whichever tells the sign; `guided`: 0 or 1.
+template <typename T>
+__global__ void relu_gradient(
+    const T* __restrict__ signal, const T* __restrict__ known, T* __restrict__ to, int64 targets, int64 size, T slope, int64 guided)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < targets * tiles; number += gridDim.x) {
+        const int64 target = number / tiles * size;
+        const Span part = tile(number % tiles, size);
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T arriving = signal[target + i];
+            const T passing = guided && arriving < 0 ? T(0) : arriving;
+            to[target + i] = passing * (known[i] > 0 ? T(1) : slope);
+        }
+    }
+}

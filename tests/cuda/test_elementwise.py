@@ -1,0 +1,85 @@
+"""Elementwise kernels against NumPy, bit for bit: one number to several tiles, several targets, NaN, infinity, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thinktwice.attention.guided import GUIDED
+from thinktwice.cuda import kernels
+from thinktwice.layers.feedback import mean_magnitude, multiply, soft_step
+
+from ..layers import bench
+from .test_slide import TYPES, numbers, same
+
+pytestmark = pytest.mark.usefixtures("host")
+SHAPES = pytest.mark.parametrize("shape", [(1,), (3, 5), (2, 3, 7, 11), (2, 31, 9, 17), (0, 3, 2, 2)])
+SLOPES = pytest.mark.parametrize("slope", [0.0, 0.1, -0.5])
+
+
+@TYPES
+@SHAPES
+@SLOPES
+def test_relu(by_numpy: Callable, dtype: Any, shape: tuple, slope: float) -> None:
+    relu = bench.make("ReLU", f"relu_param {{ negative_slope: {slope} }}")
+    x = numbers(shape, dtype, 0, special=True)
+    same(relu.function(x), by_numpy(lambda: relu.function(x)))
+    signal = numbers((3, *shape), dtype, 1)
+    signal.reshape(-1)[::7] = np.nan
+    step = bench.step(relu, [x])
+    for rule in (relu.gradient, GUIDED.at(relu)):
+        same(rule(step, [signal])[0], by_numpy(lambda rule=rule: rule(step, [signal])[0]))
+
+
+def test_relu_over_an_array_with_gaps(by_numpy: Callable) -> None:
+    relu = bench.make("ReLU")
+    x = numbers((2, 8, 3, 3), np.float32, 0)[:, ::2]
+    same(relu.function(x), by_numpy(lambda: relu.function(x)))
+    step = bench.step(relu, [x])
+    signal = numbers((1, 2, 8, 3, 3), np.float32, 1)[:, :, 1:5]
+    same(relu.gradient(step, [signal])[0], by_numpy(lambda: relu.gradient(step, [signal])[0]))
+
+
+@TYPES
+@SHAPES
+def test_gates(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    one, many = numbers(shape, dtype, 0, special=True), numbers((3, *shape), dtype, 1)
+    one[abs(one) > 1e30] = np.inf  # so that no product overflows by itself
+    for left, right in ((many, one), (one, one), (many, one[None]), (many, many), (many[:, :0], one[:0])):
+        same(multiply(left, right), by_numpy(lambda left=left, right=right: multiply(left, right)))
+    same(multiply(many, np.ones((), dtype)), many)
+
+
+def test_gates_of_another_type_go_by_numpy() -> None:
+    """Types mix as in NumPy: no kernel reads one as the other."""
+    many, one = numbers((2, 5), np.float64, 0), numbers((5,), np.float32, 1)
+    same(multiply(many, one), many * one)
+    assert not kernels.gate(many, one, np.empty_like(many))
+
+
+@TYPES
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1, 1), (2, 3, 5, 7, 11), (3, 1, 31, 9, 17), (2, 2, 9001)])
+def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    g, z = numbers(shape, dtype, 0), abs(numbers(shape, dtype, 1))
+    z[z > 1] = 1
+    found, expected = mean_magnitude(g), by_numpy(lambda: mean_magnitude(g))
+    np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
+    in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
+    np.testing.assert_allclose(found, in_double, rtol=1e-15 if dtype == np.float64 else 2e-7)
+    for factor in (0.1 / found, 0.1 / np.ones((), dtype)):
+        same(soft_step(z, g.copy(), factor, 0.2), by_numpy(lambda factor=factor: soft_step(z, g.copy(), factor, 0.2)))
+
+
+def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
+    g = np.full((1, 1, 3_000_001), 0.1, np.float32)
+    g[..., 0] = 1e5
+    exact = (1e5 + 3_000_000 * float(np.float32(0.1))) / 3_000_001
+    np.testing.assert_allclose(mean_magnitude(g).item(), exact, rtol=1e-7)
+
+
+def test_soft_step_writes_where_the_gradient_was() -> None:
+    z, g = np.ones((1, 2, 3, 4, 5), np.float32), numbers((1, 2, 3, 4, 5), np.float32, 0)
+    assert np.shares_memory(soft_step(z, g, np.ones((), np.float32), 0.5), g)
