@@ -53,7 +53,7 @@ class _Reader:
             if isinstance(item, h5py.Group):
                 self.collect(item, inner)
             elif isinstance(item, h5py.Dataset) and name and key.isdecimal():
-                indexed[int(key)] = self._array(item, where)
+                indexed[int(key)] = read_array(item, self.size, where)
             else:
                 raise BadInput(f"{where} is no blob, expected data/<layer>/<blob index>")
         if sorted(indexed) != list(range(len(indexed))):
@@ -72,16 +72,18 @@ class _Reader:
         self.seen.add(address)
         return item
 
-    def _array(self, dataset: h5py.Dataset, where: str) -> np.ndarray:
-        dtype = dataset.dtype.newbyteorder("=")
-        if dtype not in (np.float32, np.float64) or dataset.shape is None:
-            raise BadInput(f"{where}: is of type {dataset.dtype}, expected float32 or float64")
-        stored = min(dataset.id.get_storage_size(), self.size) * (DEFLATE_LIMIT if dataset.compression else 1)
-        check_shape(dataset.shape, dataset.size, where)
-        if dataset.nbytes > stored or dataset.external or dataset.is_virtual:
-            raise BadInput(f"{where}: shape {dataset.shape} means more values than the file holds for it")
-        array = np.empty(dataset.shape, dtype)
-        if array.size:
-            dataset.read_direct(array)
-        array.setflags(write=False)
-        return array
+
+def read_array(dataset: h5py.Dataset, file_size: int, where: str) -> np.ndarray:
+    """A read-only array of float32 or float64, which the file of this many bytes really holds. Raises ``BadInput``."""
+    dtype = dataset.dtype.newbyteorder("=")
+    if dtype not in (np.float32, np.float64) or dataset.shape is None:
+        raise BadInput(f"{where}: is of type {dataset.dtype}, expected float32 or float64")
+    stored = min(dataset.id.get_storage_size(), file_size) * (DEFLATE_LIMIT if dataset.compression else 1)
+    check_shape(dataset.shape, dataset.size, where)
+    if dataset.nbytes > stored or dataset.external or dataset.is_virtual:
+        raise BadInput(f"{where}: shape {dataset.shape} means more values than the file holds for it")
+    array = np.empty(dataset.shape, dtype)
+    if array.size:
+        dataset.read_direct(array)
+    array.setflags(write=False)
+    return array

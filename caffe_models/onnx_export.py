@@ -98,6 +98,8 @@ def _written(net: Any, node: Any, shapes: list[Shape], values: list[str], names:
             f"{layer.where}: type: found {layer.type!r}, which has no form in ONNX, expected one of those that have"
             f"{nearest(layer.type, OPERATORS)}"
         )
+    if layer.random:
+        raise layer.refuse("phase", "TRAIN", "TEST: what a layer draws at random cannot be exported")
     bottoms, parameters = [shapes[value] for value in node.bottoms], net.params.get(layer.name, ())
     needed, found = [spec.shape for spec in layer.parameter_specs(bottoms)], [array.shape for array in parameters]
     if needed != found:

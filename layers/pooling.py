@@ -65,7 +65,8 @@ class Pooling(Layer):
 
     MAX: the first maximum in raster order wins; padding never does. Saved for walks: the winning cell of each window,
     numbered in raster order (-1 where nothing beat -FLT_MAX). A second top receives Caffe's mask, h * W + w.
-    STOCHASTIC: as at test time, sum(x^2) / sum(x).
+    STOCHASTIC: in the TEST phase sum(x^2) / sum(x); in TRAIN one number of each window, drawn with a probability in
+    proportion to it (Zeiler and Fergus, 2013). Saved in TRAIN: the cells drawn, as for MAX.
     """
 
     tops_expected = (1, 2)
@@ -74,7 +75,9 @@ class Pooling(Layer):
         p = self.param = self.message.pooling_param
         self.takes_maxima: bool = p.pool == p.MAX
         self.takes_averages: bool = p.pool == p.AVE
-        self.gradient_reads = frozenset({p.MAX: {"saved"}, p.AVE: set(), p.STOCHASTIC: {"bottoms"}}[p.pool])
+        self.random = p.pool == p.STOCHASTIC and self.phase == "TRAIN"
+        reads = {p.MAX: {"saved"}, p.AVE: set(), p.STOCHASTIC: {"saved" if self.random else "bottoms"}}
+        self.gradient_reads = frozenset(reads[p.pool])
         if len(self.message.top) == 2 and not self.takes_maxima:
             raise self.refuse("top", "2 blobs", "1: only MAX pooling has a mask to give")
         if p.global_pooling:
@@ -141,9 +144,26 @@ class Pooling(Layer):
         sums = self.window_sums(x)
         return [_quotient(self.window_sums(x * x), sums)], None
 
+    def forward_at_random(
+        self, bottoms: Sequence[Array], parameters: Sequence[Array], rng: np.random.Generator
+    ) -> tuple[list[Array], Any]:
+        """The first cell at which the running sum reaches a random share of the window's sum, as in Caffe's GPU code."""
+        x, xp, windows = bottoms[0], array_module(bottoms[0]), self.windows(bottoms[0].shape)
+        sums = self.window_sums(x)
+        share = sums * xp.asarray(rng.random(sums.shape, np.float32), x.dtype)
+        y, running = xp.zeros_like(sums), xp.zeros_like(sums)
+        winners = xp.full(sums.shape, -1, np.min_scalar_type(-count(windows.kernel) - 1))
+        padded = _padded(x, windows, 0)
+        for number, cell in enumerate(windows.cells()):
+            running += padded[..., *cell]
+            drawn = (winners < 0) & (running >= share)
+            winners[drawn] = number
+            y += padded[..., *cell] * drawn
+        return [y], winners
+
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal, bottom = signals[0], step.bottom_shapes[0]
-        if self.takes_maxima:
+        if self.takes_maxima or self.random:
             return [self.to_winners(signal, step.saved, bottom)]
         if self.takes_averages:
             return [self.spread(signal / self._divisor(signal, bottom), bottom)]

@@ -65,9 +65,9 @@ def _content(event: Displayed | Tested | Saved) -> Line:
     return {"test": event.net, **loss, "outputs": outputs}
 
 
-def _short(rate: float) -> float:
+def _short(rate: float) -> float | None:
     """0.01, and not the 0.009999999776482582 that single precision makes of it."""
-    return float(str(np.float32(rate)))
+    return float(str(np.float32(rate))) if np.isfinite(rate) else None
 
 
 def _plain(array: np.ndarray) -> Any:

@@ -24,7 +24,7 @@ POLICIES: dict[str, Callable[[Any, int], float]] = {
     "inv": lambda p, i: (1 + p.gamma * i) ** -p.power,
     "multistep": lambda p, i: p.gamma ** current_step(p, i),
     "poly": lambda p, i: (1 - i / p.max_iter) ** p.power,
-    "sigmoid": lambda p, i: 1 / (1 + math.exp(-p.gamma * (i - p.stepsize))),
+    "sigmoid": lambda p, i: (1 + math.tanh(p.gamma * (i - p.stepsize) / 2)) / 2,  # the same, without overflow
 }
 READS = {  # the settings that a policy cannot do without
     "step": ("gamma", "stepsize"),
@@ -38,7 +38,10 @@ READS = {  # the settings that a policy cannot do without
 
 def learning_rate(param: Any, iteration: int) -> float:
     """The rate of update number ``iteration`` = 0, 1, 2 ... under a checked ``SolverParameter``."""
-    return param.base_lr * POLICIES[param.lr_policy](param, iteration)
+    try:
+        return param.base_lr * POLICIES[param.lr_policy](param, iteration)
+    except (OverflowError, ZeroDivisionError):  # C's pow makes an infinity of these
+        return math.inf
 
 
 def current_step(param: Any, iteration: int) -> int:

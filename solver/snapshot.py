@@ -15,6 +15,7 @@ import numpy as np
 
 from ..caffe_models import files, schema
 from ..caffe_models.files import FilePath
+from ..caffe_models.hdf5 import read_array
 from ..caffe_models.weights import Weights
 from ..caffe_models.wire import (
     BYTES,
@@ -22,7 +23,6 @@ from ..caffe_models.wire import (
     Piece,
     Span,
     blob,
-    check_shape,
     encoded_blob,
     encoded_field,
     fields,
@@ -66,6 +66,18 @@ def state_file(learned_net: str) -> str:
     """Caffe's name for the state beside such weights."""
     stem, _, ending = learned_net.rpartition(".caffemodel")
     return f"{stem}.solverstate{ending}"
+
+
+def weights_of(state: State, path: FilePath) -> Path:
+    """The weights of a state that was read from ``path``: beside it, where they were written, or else where it says.
+
+    Caffe looks only where the state says, and so finds another run's weights from a folder that was copied.
+    """
+    beside, told = Path(path).with_name(Path(state.learned_net).name), Path(state.learned_net)
+    for place in (beside, told):
+        if place.exists():
+            return place
+    raise BadInput(f"{path}: learned_net: found {state.learned_net!r}, expected a file there or at {beside}")
 
 
 def read_state(path: FilePath) -> State:
@@ -135,7 +147,10 @@ def _from_hdf5(path: FilePath) -> State:
             if missing:
                 raise BadInput(f"{path}: has no {missing[0]!r}, expected {STATE}")
             history = file["history"]
-            arrays = tuple(_array(history[str(i)], f"{path}: history/{i}") for i in range(len(history)))
+            arrays = tuple(
+                read_array(history[str(i)], Path(path).stat().st_size, f"{path}: history/{i}")
+                for i in range(len(history))
+            )
             name = bytes(np.asarray(file["learned_net"]).tobytes()).rstrip(b"\0").decode("utf-8", "replace")
             iteration, step = (int(np.asarray(file[key]).reshape(-1)[0]) for key in ("iter", "current_step"))
     except BadInput:
@@ -143,13 +158,6 @@ def _from_hdf5(path: FilePath) -> State:
     except Exception as error:  # libhdf5 meets a damaged file with whatever its parts raise
         raise BadInput(f"{path}: is a damaged HDF5 file: {error}; expected {STATE}") from None
     return _checked(State(iteration, name, step, arrays), str(path))
-
-
-def _array(dataset: h5py.Dataset, where: str) -> np.ndarray:
-    if dataset.dtype not in (np.float32, np.float64):
-        raise BadInput(f"{where}: is of type {dataset.dtype}, expected float32 or float64")
-    check_shape(dataset.shape, dataset.size, where)
-    return dataset[()]
 
 
 def _checked(state: State, where: str) -> State:

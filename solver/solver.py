@@ -33,7 +33,7 @@ from .feed import FedNet, open_net
 from .losses import loss_weights, training_losses, with_loss_tops
 from .parameters import initial_arrays, learnable, learning_layers, unfilled
 from .rates import current_step, learning_rate
-from .snapshot import State, read_state, restored, snapshot_file, write_snapshot
+from .snapshot import State, read_state, restored, snapshot_file, weights_of, write_snapshot
 from .updates import UPDATES, clipped, regularized
 
 Outputs = dict[str, np.ndarray]
@@ -190,7 +190,7 @@ class Solver:
             raise BadInput(
                 f"{path}: found iteration {state.iteration}, expected at most max_iter, {self.param.max_iter}"
             )
-        weights = read_weights(find_file(state.learned_net, Path(path).parent, f"{path}: learned_net"))
+        weights = read_weights(weights_of(state, path))
         history = restored(state.history, [p.array.shape for p in self.parameters] * self._update.arrays, path)
         self._take(weights, whole=True)
         for number in range(self._update.arrays):

@@ -354,6 +354,12 @@ def test_layers_without_a_form_in_onnx_are_named(monkeypatch):
         export_onnx(case_net("ReLU"))
 
 
+def test_what_is_drawn_at_random_is_refused():
+    net = random_net('layer { name: "drop" type: "Dropout" bottom: "x" top: "y" phase: TRAIN }', x=X)
+    with pytest.raises(BadInput, match=r"layer 'drop' \(Dropout\): phase: found TRAIN, expected TEST"):
+        export_onnx(net)
+
+
 def test_a_net_that_computes_nothing():
     with pytest.raises(BadInput, match="found no layer that computes a blob"):
         export_onnx(random_net("", x=X))

@@ -46,9 +46,38 @@ def test_batch_norm_saves_the_batch_statistics() -> None:
     assert (mean.tolist(), variance.tolist()) == ([3, 10], [4, 0])
 
 
-def test_batch_norm_stores_two_sums_and_a_factor_that_start_at_zero() -> None:
+def test_batch_norm_stores_two_sums_and_a_factor_that_start_at_zero_and_are_not_learnt() -> None:
     specs = bench.make("BatchNorm").parameter_specs([(2, 3, 4, 5)])
-    assert [(spec.shape, spec.filler) for spec in specs] == [((3,), None), ((3,), None), ((1,), None)]
+    assert [(spec.shape, spec.filler, spec.learnt) for spec in specs] == [
+        ((3,), None, False),
+        ((3,), None, False),
+        ((1,), None, False),
+    ]
+
+
+def test_batch_norm_adds_the_batch_to_its_sums_while_training() -> None:
+    """Two passes by hand, fraction 1/2: sum = sum / 2 + mean; the variance as an estimate, 4 * m / (m - 1) for m = 2."""
+    layer = bench.make("BatchNorm", "phase: TRAIN batch_norm_param { moving_average_fraction: 0.5 }")
+    x = np.array([[[1.0], [10.0]], [[5.0], [10.0]]])  # means 3 and 10, variances 4 and 0
+    stored = [np.zeros(2), np.zeros(2), np.zeros(1)]
+    for sums in ([[3, 10], [8, 0], [1]], [[4.5, 15], [12, 0], [1.5]]):
+        before = [array.copy() for array in stored]
+        updated = layer.updated([x.shape], stored, bench.step(layer, [x], stored).saved)
+        assert all(np.array_equal(array, copy) for array, copy in zip(stored, before, strict=True))
+        stored = updated
+        assert [array.tolist() for array in stored] == sums
+
+
+def test_batch_norm_takes_one_number_as_its_own_variance() -> None:
+    layer = bench.make("BatchNorm", "phase: TRAIN")
+    stored = [np.zeros(1), np.zeros(1), np.zeros(1)]
+    updated = layer.updated([(1, 1)], stored, (np.array([3.0]), np.array([0.25])))
+    assert [array.tolist() for array in updated] == [[3], [0.25], [1]]
+
+
+@pytest.mark.parametrize("options", ["", "phase: TRAIN batch_norm_param { use_global_stats: true }"])
+def test_batch_norm_leaves_its_sums_alone_where_it_uses_them(options: str) -> None:
+    assert bench.make("BatchNorm", options).updated([(2, 2, 1)], [np.ones(2), np.ones(2), np.ones(1)], None) is None
 
 
 def test_mvn_adds_eps_to_the_deviation_not_to_the_variance() -> None:
