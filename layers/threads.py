@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeVar
 
@@ -46,7 +47,10 @@ def available() -> bool:
 
 def each(function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterable[Result]:
     """``function`` of every part, results in order. Parts must not write to the same place."""
-    return map(function, parts) if _active is None else _active.map(function, parts)
+    if _active is None:
+        return map(function, parts)
+    running = [_active.submit(copy_context().run, function, part) for part in parts]  # with the caller's np.errstate
+    return (future.result() for future in running)
 
 
 def run(function: Callable[[Part], None], parts: Iterable[Part]) -> None:

@@ -75,7 +75,8 @@ class Reader:
         return Definition(self.source, self.param, train, tests, tuple(self.notes))
 
     def refuse(self, field: str, found: Any, expected: str) -> BadInput:
-        return BadInput(f"{self.source}: {field}: found {found}, expected {expected}")
+        told = f"{found:g}" if isinstance(found, float) else found
+        return BadInput(f"{self.source}: {field}: found {told}, expected {expected}")
 
     # -- settings -----------------------------------------------------------------------------------------------------
 
@@ -119,7 +120,7 @@ class Reader:
             raise self.refuse("rms_decay", param.rms_decay, "a number below 1")
         if param.type == "Adam" and not max(param.momentum, param.momentum2) < 1:
             raise self.refuse(
-                "momentum", f"{param.momentum} and momentum2 {param.momentum2}", "numbers below 1 for Adam"
+                "momentum", f"{param.momentum:g} and momentum2 {param.momentum2:g}", "numbers below 1 for Adam"
             )
         if param.regularization_type not in ("L1", "L2"):
             raise self.refuse("regularization_type", repr(param.regularization_type), "L1 or L2")

@@ -219,22 +219,28 @@ class Solver:
     # -- one iteration ------------------------------------------------------------------------------------------------
 
     def _step(self) -> Iterator[Event]:
-        """One update: Caffe's order is clip, normalize, regularize, update."""
-        with threads.shared_out():
+        """One update."""
+        with threads.shared_out(), np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number ends it all
             trace, gradients = self._gradients()
         if _due(self.param.display, self.iteration):
             yield self._displayed(trace)
-        rate, smoothed = self.rate, self._smoothed
-        learning = [parameter for parameter in self.parameters if parameter.lr_mult]
-        own = clipped(self.param, [gradients[parameter.layer][parameter.index] for parameter in learning])
-        for parameter, gradient in zip(learning, own, strict=True):
-            if self.param.iter_size > 1:
-                gradient = gradient * (1 / self.param.iter_size)
-            gradient = regularized(self.param, parameter.decay_mult, parameter.array, gradient)
-            local_rate = rate * parameter.lr_mult
-            self._update.apply(self.param, self.iteration, local_rate, parameter.array, gradient, parameter.history)
+        rate = self.rate
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._apply(gradients, rate)
         self.iteration += 1
-        yield Stepped(self.iteration, smoothed, rate)
+        yield Stepped(self.iteration, self._smoothed, rate)
+
+    def _apply(self, gradients: dict[str, list[Array]], rate: float) -> None:
+        """Caffe's order: clip, normalize, regularize, update. What has no learning rate stays, and its history too."""
+        param = self.param
+        learning = [parameter for parameter in self.parameters if parameter.lr_mult]
+        own = clipped(param, [gradients[parameter.layer][parameter.index] for parameter in learning])
+        for parameter, gradient in zip(learning, own, strict=True):
+            if param.iter_size > 1:
+                gradient = gradient * (1 / param.iter_size)
+            gradient = regularized(param, parameter.decay_mult, parameter.array, gradient)
+            local_rate = rate * parameter.lr_mult
+            self._update.apply(param, self.iteration, local_rate, parameter.array, gradient, parameter.history)
 
     def _gradients(self) -> tuple[Trace, dict[str, list[Array]]]:
         """The last pass of this iteration, and the sum of all ``iter_size`` passes' gradients, by layer."""
