@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def host_build() -> ctypes.CDLL | None:
         return None
     for path in (HERE / f"_host{suffix}" for suffix in EXTENSION_SUFFIXES):
         if path.is_file():
-            library = ctypes.CDLL(str(path))
+            library = _loaded(path)
             library.thinktwice_kernel.restype = ctypes.c_void_p
             library.thinktwice_digest.restype = ctypes.c_char_p
             if library.thinktwice_digest().decode() == digest():
@@ -85,6 +86,18 @@ def host_build() -> ctypes.CDLL | None:
             return None
     _say("the kernels were not built for the CPU")
     return None
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    """Its threads sleep between kernels, unless OMP_WAIT_POLICY says otherwise: by default they would wait in a busy loop, in
+    the way of BLAS's threads, whose turn it is next, and of everything else on the machine."""
+    told = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = told or "PASSIVE"  # read once, when OpenMP is loaded
+    try:
+        return ctypes.CDLL(str(path))
+    finally:
+        if told is None:
+            del os.environ["OMP_WAIT_POLICY"]
 
 
 def _say(what: str) -> None:
