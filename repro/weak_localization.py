@@ -23,7 +23,8 @@ from ..errors import BadInput
 from ..executor.device import to_numpy
 from ..executor.load import load
 from ..executor.net import Net
-from .datasets.boxes_csv import Example, read_boxes_csv
+from .datasets.boxes_csv import read_boxes_csv
+from .datasets.examples import Example
 from .images import Preprocessing, prepare, read_image
 from .protocols.boxes import ENERGY_RULE, FOUND, MEAN_RULES, overlaps
 from .protocols.halves import best_of_other_half
@@ -95,7 +96,7 @@ def scores(net: Net, batch: Sequence[Example], run: Run) -> Iterator[dict[str, A
     shape = net.shapes()[net.inputs[0]]
     assert shape is not None
     images = np.stack([prepare(read_image(example.path), shape[1:], Preprocessing()) for example in batch])
-    targets = np.array([[example.target] for example in batch])
+    targets = np.array([[example.label] for example in batch])
     result = attend(net, images, targets, run.method, at=run.at, **run.options)
     maps = to_numpy(result.resized(*shape[2:]))[:, 0]
     return (score_map(map_, example) for map_, example in zip(maps, batch, strict=True))
@@ -103,8 +104,8 @@ def scores(net: Net, batch: Sequence[Example], run: Run) -> Iterator[dict[str, A
 
 def score_map(map_: np.ndarray, example: Example) -> dict[str, Any]:
     """Hit or miss of a map's maximum, and how well its boxes fit, in the pixels the boxes were drawn in."""
-    fits = overlaps(map_, (ENERGY_RULE, *MEAN_RULES), example.boxes, example.size)
-    return {"hit": hits(point(map_, example.size), example.boxes), "energy": fits[0], "mean": fits[1:]}
+    fits = overlaps(map_, (ENERGY_RULE, *MEAN_RULES), example.boxes(), example.size)
+    return {"hit": hits(point(map_, example.size), example.boxes()), "energy": fits[0], "mean": fits[1:]}
 
 
 def table(records: Sequence[Mapping[str, Any]], examples: Sequence[Example], labels: Sequence[str]) -> str:
@@ -115,7 +116,7 @@ def table(records: Sequence[Mapping[str, Any]], examples: Sequence[Example], lab
     ]
     small = {example.path.name for example in examples if example.covered < 0.5}
     names = {example.path.name for example in examples}
-    middle = [{"file": e.path.name, "hit": hits(centre(e.size), e.boxes)} for e in examples]
+    middle = [{"file": e.path.name, "hit": hits(centre(e.size), e.boxes())} for e in examples]
     rows.append(f"| centre | {len(middle)} | {_percent(middle, 'hit')} | {_percent(_only(middle, small), 'hit')} | | |")
     for label in labels:
         own = sorted(

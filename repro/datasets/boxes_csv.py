@@ -7,37 +7,16 @@ x0, y0, x1, y1; one line per box.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import BadInput
+from .examples import Example, Object
 
 COLUMNS = ("file", "class_index", "file_w", "file_h", "orig_w", "orig_h", "x0", "y0", "x1", "y1")
 
 
-@dataclass(frozen=True)
-class Example:
-    """One image of one class: its file, the boxes (n, 4) of that class and the size (H, W) they refer to."""
-
-    path: Path
-    target: int
-    boxes: np.ndarray
-    size: tuple[int, int]
-    file_size: tuple[int, int]
-
-    @property
-    def covered(self) -> float:
-        """The part of the image that its boxes cover together."""
-        mask = np.zeros(self.size, bool)
-        for x0, y0, x1, y1 in self.boxes.round().astype(int):
-            mask[y0:y1, x0:x1] = True
-        return float(mask.mean())
-
-
 def read_boxes_csv(folder: str | Path) -> list[Example]:
-    """All examples of a folder, by file name. Raises ``BadInput``: one line that names the file, the line and the field."""
+    """All examples of a folder, by file name, each of one class. Raises ``BadInput``: one line that names the file, the line and the field."""
     table = Path(folder) / "boxes.csv"
     try:
         with table.open(newline="", encoding="utf-8") as lines:
@@ -47,7 +26,8 @@ def read_boxes_csv(folder: str | Path) -> list[Example]:
     by_file: dict[str, list[dict[str, int]]] = {}
     for number, row in enumerate(rows, start=2):
         by_file.setdefault(row.get("file") or "", []).append(_numbers(row, f"{table}:{number}"))
-    return [_example(Path(folder) / "images" / name, own) for name, own in sorted(by_file.items())]
+    names = {row.get("file") or "": row.get("wnid") or "" for row in rows}
+    return [_example(Path(folder) / "images" / file, own, names[file]) for file, own in sorted(by_file.items())]
 
 
 def _numbers(row: dict[str, str | None], where: str) -> dict[str, int]:
@@ -61,8 +41,9 @@ def _numbers(row: dict[str, str | None], where: str) -> dict[str, int]:
     return numbers
 
 
-def _example(path: Path, rows: list[dict[str, int]]) -> Example:
+def _example(path: Path, rows: list[dict[str, int]], name: str) -> Example:
     first = rows[0]
-    boxes = np.array([[row["x0"], row["y0"], row["x1"], row["y1"]] for row in rows], np.float64)
+    label = first["class_index"]
+    objects = tuple(Object(label, name, (row["x0"], row["y0"], row["x1"], row["y1"])) for row in rows)
     size, file_size = (first["orig_h"], first["orig_w"]), (first["file_h"], first["file_w"])
-    return Example(path, first["class_index"], boxes, size, file_size)
+    return Example(path, size, objects, label, file_size=file_size)

@@ -8,7 +8,7 @@ ILSVRC's own download has the folders as ``Data/CLS-LOC/train`` and ``Annotation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
@@ -21,28 +21,28 @@ from .lists import read_lines
 
 FIRST = 0  # the number of the first pixel
 WORDS = "synset_words.txt"
-INSIDE = ("", "CLS-LOC")  # of Annotations; of Data the same, without it the pictures lie beside
 
 
 class ImageNet(Sequence[Example]):
     """The pictures of a split (``train``, ``val``, ``test``); sizes and boxes are read when a picture is asked for.
 
-    A picture without an annotation has its class and no objects. ``synsets``: the classes' ids in order, ``names``: their first
-    words. Raises ``BadInput``.
+    A picture without an annotation has its class and no objects. Boxes that reach beyond the picture, as a few of the real
+    ones do, stay as they are. ``synsets``: the classes' ids in order, ``names``: their first words. Raises ``BadInput``.
     """
 
     def __init__(self, folder: str | Path, split: str):
         self.folder, self.split = Path(folder), split
-        words = [(number, *line.partition(" ")) for number, line in read_lines(self.folder / WORDS)]
-        self.synsets = tuple(synset for _, synset, _, _ in words)
-        self.names = tuple(name.split(",")[0].strip() or synset for _, synset, _, name in words)
+        words = [line.partition(" ") for _, line in read_lines(self.folder / WORDS)]
+        self.synsets = tuple(synset for synset, _, _ in words)
+        self.names = tuple(name.split(",")[0].strip() or synset for synset, _, name in words)
         listed = self.folder / f"{split}.txt"
         if not listed.is_file():
             known = sorted(path.stem for path in self.folder.glob("*.txt") if path.name != WORDS)
             raise BadInput(f"{self.folder}: found no list {split}.txt, expected one of {known}{nearest(split, known)}")
         self.entries = [_entry(line, f"{listed}:{number}", len(words)) for number, line in read_lines(listed)]
         self._pictures = _first_folder((self.folder / split, self.folder / "Data" / "CLS-LOC" / split))
-        self._annotations = _first_folder(self.folder / "Annotations" / inner / split for inner in INSIDE)
+        annotations = self.folder / "Annotations"
+        self._annotations = _first_folder((annotations / split, annotations / "CLS-LOC" / split))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -77,9 +77,8 @@ class ImageNet(Sequence[Example]):
         return Object(label, self.names[label], thing.box, thing.difficult, thing.truncated)
 
 
-def _first_folder(folders: Iterable[Path]) -> Path:
+def _first_folder(folders: Sequence[Path]) -> Path:
     """The first that is there, or the first of all."""
-    folders = list(folders)
     return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 

@@ -25,7 +25,7 @@ class Voc(Sequence[Example]):
     """The pictures of one of the lists in ``ImageSets``; each annotation is read when its picture is asked for.
 
     ``folder`` holds ``ImageSets``, or is the ``VOCdevkit`` with one such folder in it. ``task``: ``Main`` or ``Segmentation``.
-    ``classes``: their names in order. A class's index is its place there; in masks it is one more. Raises ``BadInput``.
+    ``classes``: the names in order. A class's index is its place there; in masks it is one more. Raises ``BadInput``.
     """
 
     def __init__(self, folder: str | Path, split: str, task: str = "Main"):
@@ -55,6 +55,8 @@ class Voc(Sequence[Example]):
         picture = self.folder / "JPEGImages" / annotation.file
         if not picture.is_file():
             raise BadInput(f"{path}: filename: found {annotation.file!r}, expected a picture in {picture.parent}")
+        for number, thing in enumerate(annotation.objects, start=1):
+            _check_within(thing, annotation.size, f"{path}: object {number}")
         objects = tuple(self._object(thing, path) for thing in annotation.objects)
         mask, instances = (self.folder / f"Segmentation{kind}" / f"{name}.png" for kind in ("Class", "Object"))
         return Example(
@@ -70,6 +72,13 @@ class Voc(Sequence[Example]):
             known = nearest(thing.name, self.classes)
             raise BadInput(f"{path}: name: found {thing.name!r}, expected one of {len(self.classes)} classes{known}")
         return Object(self.classes.index(thing.name), thing.name, thing.box, thing.difficult, thing.truncated)
+
+
+def _check_within(thing: Noted, size: tuple[int, int], where: str) -> None:
+    left, top, right, bottom = thing.box
+    if right > size[1] or bottom > size[0]:
+        found = f"{left + FIRST:g} {top + FIRST:g} {right - 1 + FIRST:g} {bottom - 1 + FIRST:g}"
+        raise BadInput(f"{where}: bndbox: found {found}, expected a box within {size[1]} x {size[0]} pixels")
 
 
 def _year(folder: Path) -> Path:

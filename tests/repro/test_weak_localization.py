@@ -55,8 +55,9 @@ def arguments(tmp_path: Path, data: Path) -> list[str]:
 def test_examples(data: Path) -> None:
     examples = read_boxes_csv(data)
     assert [example.path.name for example in examples] == [f"{number}.png" for number in range(5)]
-    assert examples[0].boxes.tolist() == [[0, 0, 448, 112], [0, 112, 224, 224]]
+    assert examples[0].boxes().tolist() == [[0, 0, 448, 112], [0, 112, 224, 224]]
     assert examples[0].size == (224, 448)
+    assert {(thing.label, thing.name) for thing in examples[1].objects} == {(examples[1].label, "n0")}
     assert examples[0].covered == 0.75
     assert examples[1].covered == 0.5
 
