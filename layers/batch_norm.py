@@ -38,9 +38,12 @@ class BatchNorm(Layer):
         return [self._checked(bottoms[0])]
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        x = bottoms[0]
-        mean, variance = statistics(parameters) if self.stored else batch_statistics(x)
-        y = (x - _per_channel(mean, x.ndim)) / _per_channel(self.deviation(variance), x.ndim)
+        x, axes = bottoms[0], (0, *range(2, bottoms[0].ndim))  # all but the channels
+        mean, variance = statistics(parameters) if self.stored else (x.mean(axes), None)
+        y = x - _per_channel(mean, x.ndim)
+        if variance is None:
+            variance = (y * y).mean(axes)
+        y /= _per_channel(self.deviation(variance), x.ndim)
         return [y], None if self.stored else (mean, variance)
 
     def updated(self, bottoms: Sequence[Shape], parameters: Sequence[Array], saved: Any) -> list[Array] | None:
@@ -79,12 +82,6 @@ def statistics(parameters: Sequence[Array]) -> tuple[Array, Array]:
     known = factor != 0
     scale = known / array_module(factor).where(known, factor, 1)
     return scale * means, scale * variances
-
-
-def batch_statistics(x: Array) -> tuple[Array, Array]:
-    """Mean and variance of a batch (N, C, ...) over all axes but the channels, (C,) each."""
-    axes = (0, *range(2, x.ndim))
-    return x.mean(axes), x.var(axes)
 
 
 def _per_channel(values: Array, rank: int) -> Array:
