@@ -37,7 +37,9 @@ def write(folder: Path, seed: int, counts: Mapping[str, Mapping[str, int]], jobs
     ]
     _draw_all(tasks, jobs)
     for part, splits in counts.items():
-        LAYOUTS[part](folder / part, seed).finish(splits)
+        wanted = {split: count for split, count in splits.items() if count}
+        if wanted:  # lists of what was not asked for stay as they are
+            LAYOUTS[part](folder / part, seed).finish(wanted)
 
 
 def draw(task: Task) -> None:

@@ -136,7 +136,9 @@ def test_larger_numbers_add_pictures(tmp_path: Path) -> None:
     few = {"single": {"train": 1, "val": 1, "test": 1}}
     writing.write(tmp_path, SEED, few)
     first = (tmp_path / "single" / "val" / "scenes_val_00000000.png").stat().st_mtime_ns
-    writing.write(tmp_path, SEED, {"single": {"train": 1, "val": 2, "test": 1}})
+    writing.write(tmp_path, SEED, {"single": {"train": 0, "val": 2, "test": 1}, "multi": {"train": 0}})
+    assert len(ImageNet(tmp_path / "single", "train")) == 1  # none asked for: its list stays
+    assert not (tmp_path / "multi").exists()
     assert len(ImageNet(tmp_path / "single", "val")) == 2
     assert (tmp_path / "single" / "val" / "scenes_val_00000000.png").stat().st_mtime_ns == first
 
