@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..solver.solver import Displayed, Event, Saved, Solver, Stepped, Tested
+from ..solver.events import Displayed, Event, Saved, Stepped, Tested
+from ..solver.solver import Solver
 from .output import Output
 
 

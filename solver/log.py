@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
-from .solver import Displayed, Event, Saved, Stepped, Tested
+from .events import Displayed, Event, Saved, Stepped, Tested
 
 Line = dict[str, Any]
 
@@ -20,8 +20,8 @@ class Log:
     """Lines appended to a file, each written out at once. ``lines`` holds them all.
 
     Every line has ``iteration`` (updates made before) and ``seconds`` (of training so far). A display has ``loss``, ``lr`` and
-    ``outputs``, a test ``test`` (the number of the net) and ``outputs``, a snapshot ``snapshot`` (its state's file) and
-    ``recent`` (the losses that the next smoothed loss counts).
+    ``outputs``, a test ``test`` (the number of the net) and ``outputs``, a snapshot ``snapshot`` (its state's file),
+    the run's ``seed``, and ``recent`` (the losses that the next smoothed loss counts).
     """
 
     def __init__(self, path: Path, resumed_at: int | None = None):
@@ -41,9 +41,9 @@ class Log:
         return self._before + time.monotonic() - self._start
 
     @property
-    def recent(self) -> list[float]:
-        """The losses that the last snapshot's line holds."""
-        return next((line["recent"] for line in reversed(self.lines) if "recent" in line), [])
+    def last_snapshot(self) -> Line:
+        """The line of the last snapshot; empty where there is none."""
+        return next((line for line in reversed(self.lines) if "snapshot" in line), {})
 
     def add(self, event: Event) -> None:
         """Write an event's line; a single step has none."""
@@ -57,7 +57,7 @@ class Log:
 
 def _content(event: Displayed | Tested | Saved) -> Line:
     if isinstance(event, Saved):
-        return {"snapshot": event.state, "recent": event.recent}
+        return {"snapshot": event.state, "seed": event.seed, "recent": event.recent}
     outputs = {blob: _plain(array) for blob, array in event.outputs.items()}
     if isinstance(event, Displayed):
         return {"loss": event.loss, "lr": _short(event.rate), "outputs": outputs}

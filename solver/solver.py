@@ -12,8 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,56 +28,13 @@ from ..executor.trace import Trace
 from ..layers import threads
 from ..layers.arrays import Array
 from .definition import Definition, find_file, read_definition
+from .events import Displayed, Event, Outputs, Saved, Stepped, Tested
 from .feed import FedNet, open_net
 from .losses import loss_weights, training_losses, with_loss_tops
 from .parameters import initial_arrays, learnable, learning_layers, unfilled
 from .rates import current_step, learning_rate
 from .snapshot import State, read_state, restored, snapshot_file, weights_of, write_snapshot
 from .updates import UPDATES, clipped, regularized
-
-Outputs = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """One update was made, the ``iteration``-th (from 1). ``loss``: smoothed, as Caffe displays it; ``rate``: of the update."""
-
-    iteration: int
-    loss: float
-    rate: float
-
-
-@dataclass(frozen=True)
-class Displayed:
-    """Every ``display`` iterations: loss (smoothed over ``average_loss``), rate and net outputs after ``iteration`` updates."""
-
-    iteration: int
-    loss: float
-    rate: float
-    outputs: Outputs
-
-
-@dataclass(frozen=True)
-class Tested:
-    """Outputs of test net number ``net``, averaged over ``test_iter`` batches; their loss under ``test_compute_loss``."""
-
-    iteration: int
-    net: int
-    outputs: Outputs
-    loss: float | None
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A snapshot after ``iteration`` updates. ``recent``: the losses that the next smoothed loss will count, oldest first."""
-
-    iteration: int
-    weights: str
-    state: str
-    recent: tuple[float, ...]
-
-
-Event = Stepped | Displayed | Tested | Saved
 
 
 def open_solver(
@@ -125,6 +81,7 @@ class Solver:
         self.from_files: set[str] = set()  # layers whose weights were read
         self._train, self._tests = train, tests
         self._device, self._update = Device.named(device), UPDATES[param.type]
+        self.last_state = ""  # the .solverstate of the last snapshot
         self._stopped, self._asked, self._saved = False, False, -1
 
         graph = Graph(with_loss_tops(train.message), train.source)
@@ -158,8 +115,9 @@ class Solver:
         if self._stopped:
             return
         if _due(param.display, self.iteration):
-            trace = self._forward(0)
-            self.recent.append(self._loss(trace))
+            with threads.shared_out():
+                trace = self._forward(0)
+            self.recent.append(_loss(trace, self._losses))
             yield self._displayed(trace)
         yield from self._test_if_due()
 
@@ -180,8 +138,8 @@ class Solver:
         state = write_snapshot(
             self._train.stored, self.weights(path), State(self.iteration, path, step, tuple(history)), hdf5
         )
-        self._saved, self._asked = self.iteration, False
-        return Saved(self.iteration, path, state, tuple(self.recent))
+        self.last_state, self._saved, self._asked = state, self.iteration, False
+        return Saved(self.iteration, path, state, tuple(self.recent), self.seed)
 
     def restore(self, path: str) -> None:
         """Go on from a snapshot, the .solverstate of a solver of this type and net. Raises ``BadInput``."""
@@ -197,6 +155,7 @@ class Solver:
             for array in self._history(number):
                 array[...] = self._device.array(history.pop(0), array.dtype)
         self.iteration = self._saved = state.iteration
+        self.last_state = path
 
     def start_from(self, weights: Weights) -> None:
         """Take over the weights of all layers that a file has as well, as Caffe does to fine-tune. Raises ``BadInput``."""
@@ -248,7 +207,7 @@ class Solver:
         total: dict[str, list[Array]] = {}
         for part in range(self.param.iter_size):
             trace = self._forward(part)
-            loss += self._loss(trace)
+            loss += _loss(trace, self._losses)
             for layer, arrays in trace.updated.items():
                 for array, updated in zip(self._arrays[layer], arrays, strict=True):
                     array[...] = updated
@@ -268,7 +227,7 @@ class Solver:
         number = self.iteration * self.param.iter_size + part
         return self._net.forward(
             self._train.batch(number),
-            blobs=self._net.outputs,
+            blobs={*self._net.outputs, *self._losses},
             rule="gradient",
             params=self._learning,
             seed=(self.seed, self.iteration, part),
@@ -279,9 +238,6 @@ class Solver:
             return {}
         signals = {blob: np.full(trace.shape(blob), weight) for blob, weight in self._losses.items()}
         return self._net.backward(trace, signals, to=(), params=self._learning).params
-
-    def _loss(self, trace: Trace) -> float:
-        return sum(weight * float(trace[blob].sum()) for blob, weight in self._losses.items())
 
     def _displayed(self, trace: Trace) -> Displayed:
         return Displayed(self.iteration, self._smoothed, self.rate, _outputs(self._net, trace))
@@ -319,8 +275,9 @@ class Solver:
             if self._stopped:
                 return None
             with threads.shared_out():
-                trace = net.forward(test.batch(k), blobs=net.outputs, seed=(self.seed, self.iteration, k))
-            loss += sum(weight * float(trace[blob].sum()) for blob, weight in weights.items() if blob in trace)
+                blobs = {*net.outputs, *weights}
+                trace = net.forward(test.batch(k), blobs=blobs, seed=(self.seed, self.iteration, k))
+            loss += _loss(trace, weights)
             for blob, array in _outputs(net, trace).items():
                 sums[blob] = sums.get(blob, 0) + array.astype(np.float64)
         outputs = {blob: array / batches for blob, array in sums.items()}
@@ -349,6 +306,11 @@ class Solver:
 
 def _due(interval: int, iteration: int) -> bool:
     return interval > 0 and iteration % interval == 0
+
+
+def _loss(trace: Trace, weights: Mapping[str, float]) -> float:
+    """The sum of the losses, each by its weight."""
+    return sum(weight * float(trace[blob].sum()) for blob, weight in weights.items())
 
 
 def _outputs(net: Net, trace: Trace) -> Outputs:

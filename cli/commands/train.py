@@ -20,8 +20,9 @@ from ...errors import BadInput
 from ...executor.device import Device
 from ...layers import threads
 from ...solver.definition import Definition, read_definition
+from ...solver.events import Displayed, Saved, Tested
 from ...solver.log import Log
-from ...solver.solver import Displayed, Saved, Solver, Tested, open_solver
+from ...solver.solver import Solver, open_solver
 from .. import arguments
 from ..output import Output
 from ..training_progress import TrainingProgress
@@ -62,7 +63,8 @@ def run(args: Namespace) -> int:
     place = _place(args.out, definition.param.snapshot_prefix)
     log = Log(place.with_name(f"{place.name}.jsonl"), solver.iteration if args.snapshot else None)
     if args.snapshot:
-        solver.recent.extend(log.recent)
+        _check_seed(solver, log, output)
+        solver.recent.extend(log.last_snapshot.get("recent", []))
     result = _train(solver, log, output, shlex.join(_go_on(args)))
     result |= {"log": str(log.path), "plot": _plot(log, place.with_name(f"{place.name}.png"), output)}
     if output.json:
@@ -70,6 +72,14 @@ def run(args: Namespace) -> int:
     else:
         _show(output, result)
     return INTERRUPTED if result["stopped"] else DONE
+
+
+def _check_seed(solver: Solver, log: Log, output: Output) -> None:
+    seed = log.last_snapshot.get("seed", solver.seed)
+    if seed != solver.seed:
+        output.note(
+            f"seed: found {solver.seed}, expected {seed} as before: what is drawn at random will be something else"
+        )
 
 
 def _train(solver: Solver, log: Log, output: Output, go_on: str) -> dict[str, Any]:
@@ -87,8 +97,8 @@ def _train(solver: Solver, log: Log, output: Output, go_on: str) -> dict[str, An
                 case Saved():
                     saved = event
     if stopped:
-        state = saved.state if saved else ""
-        output.note(f"stopped after {solver.iteration} iterations; to go on: {go_on} --snapshot {shlex.quote(state)}")
+        state = shlex.quote(solver.last_state)
+        output.note(f"stopped after {solver.iteration} iterations; to go on: {go_on} --snapshot {state}")
     return {
         "iterations": solver.iteration,
         "stopped": bool(stopped),

@@ -174,6 +174,13 @@ def test_a_log_that_a_crash_cut_in_half_is_mended(here, run) -> None:
     assert mended == whole
 
 
+def test_another_seed_than_before_is_told(here, run) -> None:
+    run("train solver.prototxt --quiet --seed 3")
+    told = run("train solver.prototxt --snapshot run_iter_4.solverstate")
+    assert "seed: found 0, expected 3 as before: what is drawn at random will be something else" in told.err
+    assert "seed:" not in run("train solver.prototxt --snapshot run_iter_4.solverstate --seed 3").err
+
+
 def test_a_run_goes_on_without_its_log(here, run) -> None:
     run("train solver.prototxt --quiet")
     Path("run.jsonl").unlink()

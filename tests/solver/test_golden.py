@@ -10,8 +10,9 @@ import pytest
 from thinktwice.caffe_models.definition import read_solver
 from thinktwice.caffe_models.weights import Weights
 from thinktwice.solver.definition import Reader
+from thinktwice.solver.events import Stepped
 from thinktwice.solver.feed import FedNet
-from thinktwice.solver.solver import Solver, Stepped
+from thinktwice.solver.solver import Solver
 
 from ..conftest import SHARED
 

@@ -14,7 +14,8 @@ import pytest
 
 from thinktwice.caffe_models.weights import read_weights
 from thinktwice.errors import BadInput
-from thinktwice.solver.solver import Saved, Solver, Stepped
+from thinktwice.solver.events import Saved, Stepped
+from thinktwice.solver.solver import Solver
 from thinktwice.solver.updates import UPDATES
 
 from .nets import ACCURACY, NET, same, solver, train

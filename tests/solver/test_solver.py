@@ -11,8 +11,9 @@ import pytest
 
 from thinktwice.caffe_models.weights import Weights
 from thinktwice.errors import BadInput
-from thinktwice.solver import solver as loop
-from thinktwice.solver.solver import Displayed, Event, Saved, Solver, Stepped
+from thinktwice.solver import events
+from thinktwice.solver.events import Displayed, Event, Saved, Stepped
+from thinktwice.solver.solver import Solver
 
 from ..nets import data, layer
 from .nets import ACCURACY, IMAGES, NET, batch, fed, param, same, solver, train
@@ -117,7 +118,7 @@ def test_tests_average_their_batches_and_go_on_where_the_last_one_ended(tmp_path
     """w is 1 and does not learn, so outputs are the batches' own numbers: 1, 2 - 3, 4 - 5, 6, and for the second net 1 to 3."""
     settings = "max_iter: 4 base_lr: 0 test_compute_loss: true"
     made = line(settings, tmp_path, counted, tests="test_iter: 2 test_iter: 3 test_interval: 2", start=1)
-    tests = [e for e in made.run() if isinstance(e, loop.Tested)]
+    tests = [e for e in made.run() if isinstance(e, events.Tested)]
     assert [(e.iteration, e.net, e.outputs["w"].item(), e.loss) for e in tests] == [
         (0, 0, 1.5, 1.5), (0, 1, 2, 2), (2, 0, 3.5, 3.5), (2, 1, 5, 5), (4, 0, 5.5, 5.5), (4, 1, 8, 8),
     ]  # fmt: skip
@@ -126,13 +127,13 @@ def test_tests_average_their_batches_and_go_on_where_the_last_one_ended(tmp_path
 def test_tests_before_which_there_was_none_begin_at_the_first_batch(tmp_path: Path) -> None:
     settings = "max_iter: 4 base_lr: 0 test_initialization: false"
     made = line(settings, tmp_path, counted, tests="test_iter: 2 test_interval: 2", start=1)
-    tests = [e for e in made.run() if isinstance(e, loop.Tested)]
+    tests = [e for e in made.run() if isinstance(e, events.Tested)]
     assert [(e.iteration, e.outputs["w"].item(), e.loss) for e in tests] == [(2, 1.5, None), (4, 3.5, None)]
 
 
 def test_a_test_net_sees_the_weights_as_they_are(tmp_path: Path) -> None:
     made = line("max_iter: 3 base_lr: 1", tmp_path, tests="test_iter: 1 test_interval: 1", start=5)
-    assert [e.outputs["w"].item() for e in made.run() if isinstance(e, loop.Tested)] == [5, 4, 3, 2]
+    assert [e.outputs["w"].item() for e in made.run() if isinstance(e, events.Tested)] == [5, 4, 3, 2]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,17 @@ def test_losses_add_up_by_their_weights(tmp_path: Path) -> None:
     made = line("max_iter: 1 base_lr: 1", tmp_path, text=text, start=3)
     (step,) = made.run()
     assert step.loss == 4.5 and value(made) == 3 - 1.5
+
+
+@pytest.mark.parametrize("reader", ["Silence", "ReLU"])
+def test_a_loss_that_is_read_again_counts_too(reader: str, tmp_path: Path) -> None:
+    """In training, and where tests add up their losses; outputs are what nobody reads."""
+    text = STEEP + layer("r", reader, "w")
+    text = text.replace('top: "r"', "") if reader == "Silence" else text
+    settings = "max_iter: 1 base_lr: 1 test_compute_loss: true"
+    made = line(settings, tmp_path, text=text, tests="test_iter: 1 test_interval: 1", start=3)
+    tests = [e for e in made.run() if isinstance(e, events.Tested)]
+    assert [e.loss for e in tests] == [3, 2] and "w" not in tests[0].outputs and value(made) == 2
 
 
 def test_a_loss_without_a_top_counts_too(tmp_path: Path) -> None:
