@@ -70,7 +70,7 @@ def voc(tmp_path: Path) -> Path:
         size = (20, 28) if number % 3 else (24, 24)
         things, mask = "", np.zeros(size, np.uint8)
         for column, one in enumerate(rng.permutation(6)[: 1 + number % 3].tolist()):
-            left, top, right, bottom = 8 * column + 1, 4, 8 * column + 8, 4 + 3 * (number + 1) - 1
+            left, top, right, bottom = 8 * column + 1, 4, 8 * column + 8, min(3 * number + 6, size[0])
             mask[top:bottom, left:right] = one + 1
             things += THING.format(NAMES[one], 0, left + 1, top + 1, right, bottom)
         Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(folder / "JPEGImages" / f"{number}.png")
