@@ -20,7 +20,9 @@ CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
 GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
 SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
 TRAIN = ["lmdb>=1.4", "matplotlib>=3.8", "threadpoolctl>=3.5"]
-TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *SEGMENT, *TRAIN]
+ON_LINUX = "platform_machine == 'x86_64' and sys_platform == 'linux'"
+NVRTC = [f"nvidia-cuda-nvrtc>=13; {ON_LINUX}", f"cuda-bindings>=13; {ON_LINUX}"]  # compiles for a GPU without one
+TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *NVRTC, *SEGMENT, *TRAIN]
 
 # The kernels for the CPU. Optional: without a C++ compiler the layers run on NumPy. Results are NumPy's, so no fused
 # multiply-adds and no fast math; which processor they run on is decided when they are loaded.

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
-from ..layers.feedback import mean_magnitude, soft_step
+from ..layers.feedback import soft_step
 from .gates import Gated, Gates
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
@@ -30,9 +30,9 @@ def run(question: Question) -> Answer:
     return climb(question, climbed, GRADIENT)
 
 
-def climb(question: Question, step: Callable[[Array, Array, Mapping[str, Any]], Array], rule: Rule) -> Answer:
-    """The loop of soft feedback: ``step`` makes a gate blob's next state from its state and dS/dz (whose array it may
-    use), until nothing moves; then a last pass under gates of 0 and 1, carried to the image by ``rule``."""
+def climb(question: Question, step: Callable[[Array, Array, Array, Mapping[str, Any]], Array], rule: Rule) -> Answer:
+    """The loop of soft feedback: ``step`` makes a gate blob's next state from its state, dS/dz (whose array it may use)
+    and the mean of |dS/dz|, until nothing moves; then a last pass under gates of 0 and 1, carried to the image by ``rule``."""
     options = question.options
     gated = Gated.over(question, options["where"])
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
@@ -40,7 +40,7 @@ def climb(question: Question, step: Callable[[Array, Array, Mapping[str, Any]], 
     for _ in range(options["iterations"]):
         passed = gated.under(gates)
         curve.append(passed.class_scores())
-        moved = {gate: step(gates[gate], gradient, options) for gate, gradient in passed.gate_gradients()}
+        moved = {gate: step(gates[gate], g, size, options) for gate, (g, size) in passed.gate_gradients()}
         if all((moved[gate] == gates[gate]).all() for gate in gates):
             break
         gates = moved
@@ -53,19 +53,16 @@ def relu_gates(gated: Gated) -> Gates:
     return {gate: array_module(z).broadcast_to(z, (gated.k, *z.shape)).copy() for gate, z in one.items()}
 
 
-def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
+def climbed(z: Array, gradient: Array, size: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 6, in the array of the gradient: layers of gates are large."""
     rate = options["rate"]
-    return soft_step(z, gradient, rate / unit(gradient, options["step"]), rate * options["sparsity"])
+    return soft_step(z, gradient, rate / unit(size, options["step"]), rate * options["sparsity"])
 
 
-def unit(gradient: Array, step: str) -> Array:
-    """What dS/dz of one layer (K, N, ...) is measured in: 1, or its mean absolute value per image and target."""
-    xp = array_module(gradient)
-    if step == "literal":
-        return xp.ones((), gradient.dtype)
-    size = mean_magnitude(gradient)
-    return xp.where(size == 0, 1, size)
+def unit(size: Array, step: str) -> Array:
+    """What dS/dz of one layer is measured in: 1, or its mean absolute value ``size`` (where it is not 0)."""
+    xp = array_module(size)
+    return xp.ones((), size.dtype) if step == "literal" else xp.where(size == 0, 1, size)
 
 
 def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule) -> Answer:

@@ -26,7 +26,7 @@ from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
 from ..layers.arrays import Array, Shape, array_module
-from ..layers.feedback import multiply
+from ..layers.feedback import gate_gradient, multiply
 from ..layers.input import Input
 from ..layers.layer import Step
 from .method import Question, check_plane
@@ -257,10 +257,11 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates])
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def gate_gradients(self) -> Iterator[tuple[str, Array]]:
-        """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W), a new array made when its turn comes: they are large."""
+    def gate_gradients(self) -> Iterator[tuple[str, tuple[Array, Array]]]:
+        """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W) and the mean of |dS/dz| over the blob (K, N, 1, 1, 1): new
+        arrays, made when its turn comes, since they are large."""
         x = self.activations()
-        return ((gate, multiply(a, x[gate])) for gate, a in self.contributions().items())
+        return ((gate, gate_gradient(x[gate], a)) for gate, a in self.contributions().items())
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""

@@ -27,9 +27,9 @@ def run(question: Question) -> Answer:
     return climb(question, climbed, GUIDED)
 
 
-def climbed(z: Array, gradient: Array, options: Mapping[str, Any]) -> Array:
+def climbed(z: Array, gradient: Array, size: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 12, clipped to the constraint of eq. 3."""
-    push = gradient / unit(gradient, options["step"])
+    push = gradient / unit(size, options["step"])
     if z.ndim == 5:  # gates of a fully connected layer have no rows and columns
         push = push - z.dtype.type(options["rank_weight"]) * trace_norm_slope(z, options)
     return array_module(z).clip(z + z.dtype.type(options["rate"]) * push, 0, 1)

@@ -1,7 +1,8 @@
 // The feedback layer of Look and Think Twice (2015), one gate z per neuron, and the soft step of its gates:
 //
-//     forward, gradients    y = z x,   dS/dx = z dS/dy,   dS/dz = x dS/dy: one product each
-//     soft step, eq. 6      z <- clip(z + alpha (g / unit - lambda), 0, 1),   g = dS/dz,   unit = mean |g| per image and target
+//     forward, and down     y = z x,   dS/dx = z dS/dy: one product each
+//     gradient              g = dS/dz = x dS/dy, and the mean of |g| over the layer, for each image and target
+//     soft step, eq. 6      z <- clip(z + alpha (g / unit - lambda), 0, 1),   unit = mean |g|, or 1
 
 #include "index.h"
 
@@ -18,18 +19,24 @@ __global__ void gate(const T* __restrict__ many, const T* __restrict__ one, T* _
     }
 }
 
-// The sum of |g| over each tile of each row, (rows, tiles), added in double precision: a mean over a layer keeps its digits.
+// g = x dS/dy for (targets, images, size), where the targets may share x, and the sums of |g| over each tile of each row: added
+// in double precision, so that a mean over a layer keeps its digits. A block: one tile of one image under one target.
 template <typename T>
-__global__ void magnitudes(const T* __restrict__ g, T* __restrict__ sums, int64 rows, int64 size)
+__global__ void gate_gradient(
+    const T* __restrict__ x, const T* __restrict__ signal, T* __restrict__ g, T* __restrict__ sums, int64 rows_of_x, int64 rows, int64 size)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
-        const T* row = g + number / tiles * size;
+        const int64 row = number / tiles;
+        const T *active = x + row % rows_of_x * size, *arriving = signal + row * size;
         const Span part = tile(number % tiles, size);
         double sum = 0;
         SUMMING
-        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
-            sum += row[i] < 0 ? -row[i] : row[i];
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T product = active[i] * arriving[i];
+            g[row * size + i] = product;
+            sum += product < 0 ? -product : product;
+        }
         sum = sum_of_block(sum);
         if (threadIdx.x == 0) sums[number] = T(sum);
     }

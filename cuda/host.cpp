@@ -1,7 +1,7 @@
 // The kernels as C++: the very text that NVRTC compiles for a GPU, run block by block on the threads of the CPU.
 //
-// thinktwice_kernel("col2im<float>") finds a kernel's launch(blocks, arguments); the arguments are pointers to the kernel's
-// parameters, in order, as in cuLaunchKernel. Threads follow OMP_NUM_THREADS and the cores that the process may use.
+// thinktwice_kernel("col2im<float>") finds a kernel's launch(blocks, slots). Each parameter has a slot of 8 bytes, in order: it lies
+// there itself, or, where it is larger, its address. Threads follow OMP_NUM_THREADS and the cores that the process may use.
 
 #include <cstring>
 #include <omp.h>
@@ -15,8 +15,9 @@
 #include "max_pool.cu"
 #include "relu.cu"
 
-// Each kernel is compiled for three generations of processors; the loader takes the one that the machine has.
-#if defined(__x86_64__) && defined(__linux__)
+// Each kernel is compiled for three generations of processors; the loader takes the one that the machine has. (Not under the
+// address sanitizer, which is not ready yet when the loader asks.)
+#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define FOR_EACH_PROCESSOR
@@ -31,15 +32,29 @@ FOR_EACH_PROCESSOR void run(int64 first, int64 end, Parameters... parameters)
     }
 }
 
+struct Slot {
+    alignas(8) unsigned char bytes[8];
+
+    template <typename Parameter>
+    Parameter as() const
+    {
+        Parameter parameter;
+        const void* from = bytes;
+        if (sizeof(Parameter) > sizeof(bytes)) std::memcpy(&from, bytes, sizeof(from));
+        std::memcpy(&parameter, from, sizeof(parameter));
+        return parameter;
+    }
+};
+
 template <auto kernel, typename... Parameters, std::size_t... Number>
-void launch_with(void (*)(Parameters...), std::index_sequence<Number...>, int64 blocks, void** arguments)
+void launch_with(void (*)(Parameters...), std::index_sequence<Number...>, int64 blocks, const Slot* slots)
 {
 #pragma omp parallel if (blocks > 1)
     {
         const int64 thread = omp_get_thread_num(), threads = omp_get_num_threads();
         gridDim.x = static_cast<unsigned>(blocks);
         run<kernel, Parameters...>(
-            blocks * thread / threads, blocks * (thread + 1) / threads, *static_cast<Parameters*>(arguments[Number])...);
+            blocks * thread / threads, blocks * (thread + 1) / threads, slots[Number].template as<Parameters>()...);
     }
 }
 
@@ -47,11 +62,11 @@ template <typename... Parameters>
 constexpr auto numbers(void (*)(Parameters...)) { return std::index_sequence_for<Parameters...>{}; }
 
 template <auto kernel>
-void launch(int64 blocks, void** arguments) { launch_with<kernel>(kernel, numbers(kernel), blocks, arguments); }
+void launch(int64 blocks, const Slot* slots) { launch_with<kernel>(kernel, numbers(kernel), blocks, slots); }
 
 struct Entry {
     const char* name;
-    void (*launch)(int64 blocks, void** arguments);
+    void (*launch)(int64 blocks, const Slot* slots);
 };
 
 #define KERNEL(...) {#__VA_ARGS__, launch<__VA_ARGS__>}
@@ -68,7 +83,7 @@ static const Entry KERNELS[] = {
     KERNEL(relu<float>), KERNEL(relu<double>),
     KERNEL(relu_gradient<float>), KERNEL(relu_gradient<double>),
     KERNEL(gate<float>), KERNEL(gate<double>),
-    KERNEL(magnitudes<float>), KERNEL(magnitudes<double>),
+    KERNEL(gate_gradient<float>), KERNEL(gate_gradient<double>),
     KERNEL(soft_step<float>), KERNEL(soft_step<double>),
 };
 

@@ -10,9 +10,7 @@ import math
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from .launcher import launch
+from .launcher import Record, launch
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Pair = tuple[int, ...]  # along H and W
@@ -23,31 +21,30 @@ TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.
 
 
 @lru_cache(maxsize=4096)
-def windows(size: Pair, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, positions: Pair) -> np.void:
+def windows(size: Pair, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, positions: Pair) -> Record:
     """``Windows`` of index.h."""
-    numbers = np.array([*size, *kernel, *stride, *pad, *dilation, *positions], np.int64)
-    return numbers.view(f"V{numbers.nbytes}")[0]
+    return Record(*size, *kernel, *stride, *pad, *dilation, *positions)
 
 
-def im2col(images: Array, where: np.void, patches: Array) -> bool:
+def im2col(images: Array, where: Record, patches: Array) -> bool:
     """``images`` (..., H, W) -> ``patches`` (..., kernel h, kernel w, rows, columns)."""
     planes, cells = math.prod(images.shape[:-2]), math.prod(patches.shape[-4:-2])
     return launch("im2col.cu", "im2col", (images,), planes * cells, images, patches, planes, where, threads=PLANE)
 
 
-def col2im(patches: Array, where: np.void, images: Array) -> bool:
+def col2im(patches: Array, where: Record, images: Array) -> bool:
     """``patches`` (..., kernel h, kernel w, rows, columns) -> their sums in ``images`` (..., H, W)."""
     planes, rows = math.prod(images.shape[:-2]), math.prod(images.shape[:-1])
     return launch("im2col.cu", "col2im", (images,), rows, patches, images, planes, where, threads=ROW)
 
 
-def max_pool(x: Array, where: np.void, maxima: Array, winners: Array) -> bool:
+def max_pool(x: Array, where: Record, maxima: Array, winners: Array) -> bool:
     """``x`` (..., H, W) -> ``maxima`` and the cells that won, ``winners`` (signed integers): both (..., rows, columns)."""
     planes, rows = math.prod(x.shape[:-2]), math.prod(maxima.shape[:-1])
     return launch("max_pool.cu", "max_pool", (x, winners), rows, x, maxima, winners, planes, where, threads=ROW)
 
 
-def to_winners(signal: Array, winners: Array, where: np.void, pixels: Array) -> bool:
+def to_winners(signal: Array, winners: Array, where: Record, pixels: Array) -> bool:
     """``signal`` (K, *winners.shape) with ``winners`` (..., rows, columns) -> ``pixels`` (K, ..., H, W)."""
     planes, rows = math.prod(winners.shape[:-2]), math.prod(pixels.shape[:-1])
     targets = math.prod(signal.shape[: signal.ndim - winners.ndim])
@@ -55,13 +52,13 @@ def to_winners(signal: Array, winners: Array, where: np.void, pixels: Array) -> 
     return launch("max_pool.cu", "to_winners", (signal, winners), rows, *arguments, threads=ROW)
 
 
-def window_sums(x: Array, where: np.void, sums: Array) -> bool:
+def window_sums(x: Array, where: Record, sums: Array) -> bool:
     """``x`` (..., H, W) -> ``sums`` (..., rows, columns) over each window's real pixels."""
     planes, rows = math.prod(x.shape[:-2]), math.prod(sums.shape[:-1])
     return launch("average_pool.cu", "window_sums", (x,), rows, x, sums, planes, where, threads=ROW)
 
 
-def spread(signal: Array, where: np.void, pixels: Array) -> bool:
+def spread(signal: Array, where: Record, pixels: Array) -> bool:
     """``signal`` (..., rows, columns) -> ``pixels`` (..., H, W), each the sum over the windows that cover it."""
     planes, rows = math.prod(pixels.shape[:-2]), math.prod(pixels.shape[:-1])
     return launch("average_pool.cu", "spread", (signal,), rows, signal, pixels, planes, where, threads=ROW)
@@ -69,13 +66,13 @@ def spread(signal: Array, where: np.void, pixels: Array) -> bool:
 
 def relu(x: Array, slope: float, y: Array) -> bool:
     """y = max(x, 0) + slope min(x, 0), any shape."""
-    return launch("relu.cu", "relu", (x,), tiles(x.size), x, y, x.size, x.dtype.type(slope), threads=ROW)
+    return launch("relu.cu", "relu", (x,), tiles(x.size), x, y, x.size, float(slope), threads=ROW)
 
 
 def relu_gradient(signal: Array, known: Array, slope: float, guided: bool, to: Array) -> bool:
     """``signal`` (K, *known.shape), where ``known`` > 0; ``slope`` times it elsewhere; ``guided``: only what is positive of it."""
-    targets, number = math.prod(signal.shape[: signal.ndim - known.ndim]), known.dtype.type(slope)
-    arguments = (signal, known, to, targets, known.size, number, int(guided))
+    targets = math.prod(signal.shape[: signal.ndim - known.ndim])
+    arguments = (signal, known, to, targets, known.size, float(slope), int(guided))
     return launch("relu.cu", "relu_gradient", (signal,), targets * tiles(known.size), *arguments, threads=ROW)
 
 
@@ -86,17 +83,17 @@ def gate(many: Array, one: Array, product: Array) -> bool:
     return launch("feedback_gate.cu", "gate", (many,), targets * tiles(one.size), *arguments, threads=ROW)
 
 
-def magnitudes(rows: Array, sums: Array) -> bool:
-    """The sums of |g| over each tile of ``rows`` (R, size): ``sums`` (R, tiles)."""
-    count, size = rows.shape
-    arguments = (rows, sums, count, size)
-    return launch("feedback_gate.cu", "magnitudes", (rows,), sums.size, *arguments, threads=ROW)
+def gate_gradient(x: Array, signal: Array, g: Array, sums: Array) -> bool:
+    """g = x ``signal`` for ``signal`` and ``g`` (K * N, size) and ``x`` of as many rows, or (N, size); ``sums`` (K * N, tiles) of |g|."""
+    rows, size = g.shape
+    arguments = (x, signal, g, sums, len(x), rows, size)
+    return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 
 def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
     """``g`` (R, size) becomes clip(z + factor g - cost, 0, 1), with a ``factor`` (R,) for each row."""
     count, size = g.shape
-    arguments = (z, factor, g.dtype.type(cost), g, count, size)
+    arguments = (z, factor, float(cost), g, count, size)
     return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
 
 

@@ -2,7 +2,8 @@
 
 On the GPU a kernel is CuPy's ``RawModule``, compiled at its first use for the card at hand and cached. On the CPU it is a
 function of the extension module ``_host``, which ``setup.py`` builds where there is a C++ compiler. Without one nothing runs
-here, and the layers take their NumPy way, which is slower; this is said once. ``THINKTWICE_HOST_KERNELS=0`` asks for that way.
+here, and the layers take their NumPy way, which is slower; this is said once. ``THINKTWICE_HOST_KERNELS=0`` asks for that way,
+and the path of another build asks for that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,18 @@ LARGEST_GRID = 2**31 - 1
 NVRTC_OPTIONS = ("--std=c++17", f"-I{HERE}", "--fmad=false")  # no fused multiply-adds: NumPy has none either
 
 TYPES = {
-    np.dtype(array).str: text  # with the byte order
+    np.dtype(array): text  # in this machine's byte order
     for array, text in (("f4", "float"), ("f8", "double"), ("i1", "signed char"), ("i2", "short"), ("i4", "int"))
 }
+
+
+class Record:
+    """A struct of 64-bit integers, which a kernel takes by value."""
+
+    def __init__(self, *numbers: int):
+        self.numbers = np.array(numbers, np.int64)
+        self.address: int = self.numbers.ctypes.data
+        self.on_gpu: np.void = self.numbers.view(f"V{self.numbers.nbytes}")[0]
 
 
 def launch(
@@ -35,47 +46,68 @@ def launch(
 ) -> bool:
     """Run the instance of ``kernel`` for the types of the arrays ``of`` over this many blocks. Returns whether it ran.
 
-    Arguments are arrays, Python integers (64 bits wide in the kernel), and NumPy scalars and records, passed as they are.
-    It does not run over arrays with gaps, of types without an instance, or where there is no compiled text: then nothing
-    was touched. ``threads``: those of one block, on the GPU.
+    Arguments are arrays of these types, integers (64 bits wide in the kernel), floats (of the first array's type) and records.
+    It does not run over arrays with gaps or of other types, or where there is no compiled text: then nothing was touched.
+    ``threads``: those of one block, on the GPU.
     """
-    arrays = [argument for argument in arguments if not isinstance(argument, (int, np.generic))]
-    types = {array.dtype: TYPES.get(array.dtype.str) for array in of}
-    if None in types.values() or not all(array.dtype in types and array.flags.c_contiguous for array in arrays):
-        return False
-    name = f"{kernel}<{', '.join(str(types[array.dtype]) for array in of)}>"
-    if not isinstance(of[0], np.ndarray):
-        if blocks:
-            _gpu_kernel(file, name)((min(blocks, LARGEST_GRID),), threads, arguments)
-        return True
-    run = _host_kernel(name)
-    if run is None:
-        return False
-    _call(run, min(blocks, LARGEST_GRID), arguments)
+    types = tuple(array.dtype for array in of)
+    for argument in arguments:
+        if not isinstance(argument, (int, float, Record)) and not (
+            argument.flags.c_contiguous and argument.dtype in types
+        ):
+            return False
+    if isinstance(of[0], np.ndarray):
+        run = _host_kernel(kernel, types)
+        if run:
+            run(min(blocks, LARGEST_GRID), _slots(arguments, types[0]))
+        return run is not None
+    if blocks:
+        number = types[0].type
+        values = (a.on_gpu if isinstance(a, Record) else number(a) if isinstance(a, float) else a for a in arguments)
+        _gpu_kernel(file, kernel, types)((min(blocks, LARGEST_GRID),), threads, tuple(values))
     return True
 
 
+def _slots(arguments: tuple[Any, ...], number: np.dtype) -> bytes:
+    """The arguments as host.cpp reads them: 8 bytes each, a number or an address."""
+    layout, values = "", []
+    for argument in arguments:
+        is_float = isinstance(argument, float)
+        layout += ("f4x" if number.itemsize == 4 else "d") if is_float else "q"
+        if isinstance(argument, np.ndarray):
+            argument = argument.__array_interface__["data"][0]
+        values.append(argument.address if isinstance(argument, Record) else argument)
+    return pack(layout, *values)
+
+
+def _instance(kernel: str, types: tuple[np.dtype, ...]) -> str | None:
+    """Its name, as C++ spells it; ``None`` for types that kernels do not know."""
+    names = [TYPES.get(one) for one in types]
+    return None if None in names else f"{kernel}<{', '.join(map(str, names))}>"
+
+
 @cache
-def _gpu_kernel(file: str, name: str) -> Any:
+def _gpu_kernel(file: str, kernel: str, types: tuple[np.dtype, ...]) -> Any:
     import cupy
 
-    text = (HERE / file).read_text(encoding="utf-8")
+    text, name = (HERE / file).read_text(encoding="utf-8"), _instance(kernel, types)
     return cupy.RawModule(code=text, options=NVRTC_OPTIONS, name_expressions=[name]).get_function(name)
 
 
 @cache
-def _host_kernel(name: str) -> Callable[..., None] | None:
-    library = host_build()
-    address = library.thinktwice_kernel(name.encode()) if library else None
-    return ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_void_p)(address) if address else None
+def _host_kernel(kernel: str, types: tuple[np.dtype, ...]) -> Callable[[int, bytes], None] | None:
+    library, name = host_build(), _instance(kernel, types)
+    address = library.thinktwice_kernel(name.encode()) if library and name else None
+    return ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_char_p)(address) if address else None
 
 
 @cache
 def host_build() -> ctypes.CDLL | None:
     """The kernels as built for this machine's CPU; ``None`` where there are none, they are of another text, or not wanted."""
-    if os.environ.get("THINKTWICE_HOST_KERNELS") == "0":
+    told = os.environ.get("THINKTWICE_HOST_KERNELS")
+    if told == "0":
         return None
-    for path in (HERE / f"_host{suffix}" for suffix in EXTENSION_SUFFIXES):
+    for path in [Path(told)] if told else [HERE / f"_host{suffix}" for suffix in EXTENSION_SUFFIXES]:
         if path.is_file():
             library = _loaded(path)
             library.thinktwice_kernel.restype = ctypes.c_void_p
@@ -103,17 +135,3 @@ def _loaded(path: Path) -> ctypes.CDLL:
 def _say(what: str) -> None:
     how = "python setup.py build_ext --inplace, or pip install again, where there is a C++ compiler"
     warnings.warn(f"thinktwice: {what}: layers run on NumPy, more slowly ({how})", RuntimeWarning, stacklevel=2)
-
-
-def _call(run: Callable[..., None], blocks: int, arguments: tuple[Any, ...]) -> None:
-    """Hand over pointers to the arguments, as cuLaunchKernel takes them."""
-    slots, pointers = (ctypes.c_longlong * len(arguments))(), (ctypes.c_void_p * len(arguments))()
-    first, kept = ctypes.addressof(slots), []
-    for number, argument in enumerate(arguments):
-        if isinstance(argument, np.generic):
-            kept.append(np.asarray(argument))
-            pointers[number] = kept[-1].ctypes.data
-        else:
-            slots[number] = argument if isinstance(argument, int) else argument.ctypes.data
-            pointers[number] = first + number * ctypes.sizeof(ctypes.c_longlong)
-    run(blocks, pointers)

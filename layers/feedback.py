@@ -6,6 +6,7 @@ other, so that their state belongs to one call: each image and each target has i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,24 +57,24 @@ def multiply(many: Array, one: Array) -> Array:
     return many * one
 
 
-def mean_magnitude(g: Array) -> Array:
-    """The mean of |g| over a layer: (K, N, ...) -> (K, N, 1, ...)."""
-    xp, shape = array_module(g), (*g.shape[:2], *(1,) * (g.ndim - 2))
-    rows = g.reshape(len(g) * g.shape[1], -1)
-    sums = xp.empty((len(rows), kernels.tiles(rows.shape[1])), g.dtype)
-    if kernels.magnitudes(rows, sums):
-        return (sums.sum(-1, dtype=np.float64) / rows.shape[1]).astype(g.dtype).reshape(shape)
-    return abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
+def gate_gradient(x: Array, signal: Array) -> tuple[Array, Array]:
+    """dS/dz = x dS/dy, (K, N, ...) for x of that shape or (1, N, ...), and the mean of its magnitude, (K, N, 1, ...)."""
+    xp, rows, each = array_module(signal), math.prod(signal.shape[:2]), (*signal.shape[:2], *(1,) * (signal.ndim - 2))
+    size = math.prod(signal.shape[2:])
+    g, sums = xp.empty(signal.shape, signal.dtype), xp.empty((rows, kernels.tiles(size)), signal.dtype)
+    if kernels.gate_gradient(x.reshape(-1, size), signal.reshape(rows, size), g.reshape(rows, size), sums):
+        return g, (sums.sum(-1, dtype=np.float64) / size).astype(g.dtype).reshape(each)
+    g = x * signal
+    return g, abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
 
 
 def soft_step(z: Array, g: Array, factor: Array, cost: float) -> Array:
     """clip(z + factor g - cost, 0, 1), in the array ``g`` (K, N, ...); ``factor`` broadcasts over it."""
-    rows, xp = (g.shape[0] * g.shape[1], -1), array_module(g)
-    factors = xp.ascontiguousarray(
-        xp.broadcast_to(factor.astype(g.dtype), (*g.shape[:2], *(1,) * (g.ndim - 2))).reshape(-1)
-    )
-    if not kernels.soft_step(z.reshape(rows), factors, cost, g.reshape(rows)):
-        g *= factor
+    xp, rows = array_module(g), math.prod(g.shape[:2])
+    factors = xp.empty((*g.shape[:2], *(1,) * (g.ndim - 2)), g.dtype)
+    factors[...] = factor
+    if not kernels.soft_step(z.reshape(rows, -1), factors.reshape(rows), cost, g.reshape(rows, -1)):
+        g *= factors
         g += z
         g -= cost
         xp.clip(g, 0, 1, out=g)

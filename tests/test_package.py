@@ -76,11 +76,11 @@ def test_every_room_is_installed() -> None:
 
 
 def test_another_part_of_the_namespace_cuda_is_found_from_the_root(tmp_path: Path) -> None:
-    """What CuPy asks for, without CuPy: ``cuda.pathfinder``, installed elsewhere."""
-    (tmp_path / "cuda" / "pathfinder").mkdir(parents=True)
-    (tmp_path / "cuda" / "pathfinder" / "__init__.py").write_text("found = True\n")
+    """What CuPy asks for, without CuPy: another part of ``cuda``, as ``cuda.pathfinder`` is, installed elsewhere."""
+    (tmp_path / "cuda" / "elsewhere").mkdir(parents=True)
+    (tmp_path / "cuda" / "elsewhere" / "__init__.py").write_text("found = True\n")
     assert (
-        run(f"import sys; sys.path.append({str(tmp_path)!r}); import cuda.pathfinder as p; print(p.found)") == "True\n"
+        run(f"import sys; sys.path.append({str(tmp_path)!r}); import cuda.elsewhere as p; print(p.found)") == "True\n"
     )
 
 

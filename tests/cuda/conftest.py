@@ -23,7 +23,7 @@ def by_numpy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], A
 
     def run(work: Callable[[], Any]) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(launcher, "_host_kernel", lambda name: None)
+            patch.setattr(launcher, "_host_kernel", lambda kernel, types: None)
             return work()
 
     return run

@@ -10,7 +10,7 @@ import pytest
 
 from thinktwice.attention.guided import GUIDED
 from thinktwice.cuda import kernels
-from thinktwice.layers.feedback import mean_magnitude, multiply, soft_step
+from thinktwice.layers.feedback import gate_gradient, multiply, soft_step
 
 from ..layers import bench
 from .test_slide import TYPES, numbers, same
@@ -63,21 +63,24 @@ def test_gates_of_another_type_go_by_numpy() -> None:
 @TYPES
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1, 1), (2, 3, 5, 7, 11), (3, 1, 31, 9, 17), (2, 2, 9001)])
 def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
-    g, z = numbers(shape, dtype, 0), abs(numbers(shape, dtype, 1))
+    signal, z = numbers(shape, dtype, 0), abs(numbers(shape, dtype, 1))
     z[z > 1] = 1
-    found, expected = mean_magnitude(g), by_numpy(lambda: mean_magnitude(g))
-    np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
-    in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
-    np.testing.assert_allclose(found, in_double, rtol=1e-15 if dtype == np.float64 else 2e-7)
-    for factor in (0.1 / found, 0.1 / np.ones((), dtype)):
-        same(soft_step(z, g.copy(), factor, 0.2), by_numpy(lambda factor=factor: soft_step(z, g.copy(), factor, 0.2)))
+    for x in (numbers(shape, dtype, 2), numbers((1, *shape[1:]), dtype, 3)):  # each target's own, or the first pass's
+        g, size = gate_gradient(x, signal)
+        expected, expected_size = by_numpy(lambda x=x: gate_gradient(x, signal))
+        same(g, expected)
+        np.testing.assert_allclose(size, expected_size, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
+        in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
+        np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
+        for factor in (0.1 / size, 0.1 / np.ones((), dtype)):
+            same(soft_step(z, g.copy(), factor, 0.2), by_numpy(lambda f=factor, g=g: soft_step(z, g.copy(), f, 0.2)))
 
 
 def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
-    g = np.full((1, 1, 3_000_001), 0.1, np.float32)
-    g[..., 0] = 1e5
+    signal = np.full((1, 1, 3_000_001), 0.1, np.float32)
+    signal[..., 0] = 1e5
     exact = (1e5 + 3_000_000 * float(np.float32(0.1))) / 3_000_001
-    np.testing.assert_allclose(mean_magnitude(g).item(), exact, rtol=1e-7)
+    np.testing.assert_allclose(gate_gradient(np.ones_like(signal), signal)[1].item(), exact, rtol=1e-7)
 
 
 def test_soft_step_writes_where_the_gradient_was() -> None:
