@@ -54,7 +54,10 @@ setup(
         "thinktwice.cuda",
         *(f"thinktwice.{room}" for room in find_packages(include=ROOMS_AND_BELOW)),
     ],
-    package_data={"thinktwice.caffe_models": ["*.proto", "embedded/*"], "thinktwice.cuda": ["*.cu", "*.h", "*.cpp"]},
+    package_data={
+        "thinktwice.caffe_models": ["*.proto", "embedded/*", "embedded/*/*"],
+        "thinktwice.cuda": ["*.cu", "*.h", "*.cpp"],
+    },
     ext_modules=[KERNELS],
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
