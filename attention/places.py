@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput
+from ..executor.graph import Node
 from ..executor.net import Net
 from ..layers.arrays import Shape
 
@@ -29,7 +31,8 @@ def image_blob(net: Net) -> str:
 
 def excitation_blob(question: Question) -> str:
     """The blob at which excitation maps are read by default: the authors' choice for their nets; for others the last
-    pooling top (or where none will do, the last blob) below the classifier that still resolves the image."""
+    pooling top (or where none will do, the last blob) below the classifier that still resolves the image. It carries all of
+    the mass: no branch, such as the pooling within an inception module, goes past it."""
     net = question.net
     for blob, witness in AUTHORS_CHOICE:
         if blob in net.graph.versions and witness in net.graph.versions:
@@ -38,10 +41,19 @@ def excitation_blob(question: Question) -> str:
     shapes = net.shapes(**{image_blob(net): image})
     classifier = net.graph.nodes[net.graph.node(classifier_below(net, question.score))]
     nodes = [net.graph.nodes[number] for number in net.graph.needed_for(classifier.bottoms[:1])]
-    made = [(net.graph.blobs[value], node.layer.type) for node in nodes for value in node.tops]
+    made = [(net.graph.blobs[value], node.layer.type) for node, value in _necks(nodes)]
     fine = [(name, maker) for name, maker in made if _stride(image, shapes[name]) <= COARSEST]
     pooled = [name for name, maker in fine if maker == "Pooling"]
     return pooled[-1] if pooled else fine[-1][0]
+
+
+def _necks(nodes: Sequence[Node]) -> Iterator[tuple[Node, int]]:
+    """The nodes, in order, with those of their tops through which everything goes that later ones read."""
+    last_read = {value: number for number, node in enumerate(nodes) for value in node.bottoms}
+    for number, node in enumerate(nodes):
+        made = [value for earlier in nodes[: number + 1] for value in earlier.tops]
+        passing = [value for value in made if last_read.get(value, -1) > number]
+        yield from ((node, value) for value in node.tops if set(passing) <= {value})
 
 
 def classifier_below(net: Net, score: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import BadInput, nearest
@@ -12,7 +12,8 @@ EMBEDDED = Path(__file__).with_name("embedded")
 
 @dataclass(frozen=True)
 class Model:
-    """A net and its weights (of several files the later one wins). ``labels`` names the classes, one line each, as synset_words.txt does: an id, then names.
+    """A net and its weights (of several files the later one wins). ``labels`` names the classes, one line each, as
+    synset_words.txt does: an id, then names.
 
     A picture, values 0 to 255, has its channels put in ``order``; ``mean`` (one number per channel, in that order) is
     subtracted, and the rest is multiplied by ``scale``. Its size is that of the prototxt's input.
@@ -36,19 +37,44 @@ class Model:
         return [line.partition(" ")[2] for line in lines]
 
 
+MULTI = "-multi"  # the end of the name of a net with a head of several labels
+ILSVRC_MEAN = (104.0, 117.0, 123.0)  # blue, green, red: what the Model Zoo's ImageNet nets subtract
+
+
+def _scenes(name: str, what: str, flat: bool = False) -> tuple[Model, Model]:
+    """A net that tells the classes of scenes apart, and the same with a head that tells of each class whether it is there."""
+    folder, labels = EMBEDDED / name, EMBEDDED / "scenes_labels.txt"
+    weights, head = folder / f"{name}.caffemodel", folder / f"{name}{MULTI}.caffemodel"
+    one = Model(
+        name,
+        f"{what}: one object in a scene",
+        "BSD-2-Clause",
+        folder / "deploy.prototxt",
+        (weights,),
+        labels,
+        ILSVRC_MEAN,
+        scale=0.017,
+    )
+    several = replace(
+        one,
+        name=name + MULTI,
+        description=f"{what}: several objects in a scene, of any size",
+        prototxt=folder / "multi_deploy.prototxt",
+        weights=(weights, head),
+        flat=flat,
+    )
+    return one, several
+
+
 MODELS = {
     model.name: model
-    for model in [
-        Model(
-            "figures",
-            "eight drawn figures on cluttered ground, for demonstrations and tests without a download",
-            "BSD-2-Clause",
-            EMBEDDED / "figures_deploy.prototxt",
-            (EMBEDDED / "figures.caffemodel",),
-            EMBEDDED / "figures_labels.txt",
-            mean=(104.0, 117.0, 123.0),
-        )
-    ]
+    for pair in (
+        _scenes("scenes-alexnet", "grouped convolutions, LRN, two fully connected layers", flat=True),
+        _scenes("scenes-vgg", "stacks of 3 x 3 convolutions, two fully connected layers", flat=True),
+        _scenes("scenes-googlenet", "inception modules, LRN, global average pooling"),
+        _scenes("scenes-resnet", "residual blocks with batch normalisation, global average pooling"),
+    )
+    for model in pair
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import BadInput, nearest
 
-WNID = re.compile(r"(n\d{8})\s+(.*)")
+WNID = re.compile(r"([nvars]\d{8})\s+(.*)")  # WordNet's part of speech and number
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def open_model(args: Namespace, output: Output, **settings: Any) -> Model:
 
     found = find_model(args.model)
     args.prototxt, args.weights, args.partial = str(found.prototxt), ",".join(map(str, found.weights)), True
-    known = Preprocessing(mean=found.mean, order=found.order, scale=found.scale)
+    known = Preprocessing.of(found)
     return replace(open_files(args, output, flat=found.flat, **settings), labels=found.labels, preprocessing=known)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from ..caffe_models.catalogue import ILSVRC_MEAN, Model
 from ..caffe_models.pictures import MOST_PIXELS, read_image
 from ..errors import BadInput, nearest
 
-__all__ = ["Box", "Preprocessing", "prepare", "read_image", "seen"]
+__all__ = ["ILSVRC_MEAN", "Box", "Preprocessing", "prepare", "read_image", "seen"]
 
-ILSVRC_MEAN = (104.0, 117.0, 123.0)  # blue, green, red: what the Model Zoo's ImageNet nets subtract
 ORDERS = ("BGR", "RGB")
 RESIZES = ("squash", "shorter")
 
@@ -42,6 +42,11 @@ class Preprocessing:
     scale: float = 1.0
     resize: str = "squash"
     side: int | None = None
+
+    @classmethod
+    def of(cls, model: Model, **others: Any) -> Preprocessing:
+        """How a model of the catalogue wants its pictures; ``others``: resize and side."""
+        return cls(model.mean, model.order, model.scale, **others)
 
     def __post_init__(self) -> None:
         for field, found, known in (("channel order", self.order, ORDERS), ("resize", self.resize, RESIZES)):

@@ -134,7 +134,7 @@ def _maps(net: Net, model: Model, images: Sequence[np.ndarray], task: Task) -> t
 
 
 def _prepared(image: np.ndarray, size: tuple[int, ...], model: Model) -> np.ndarray:
-    return prepare(image, (3, size[0], size[1]), Preprocessing(model.mean, model.order, model.scale))
+    return prepare(image, (3, size[0], size[1]), Preprocessing.of(model))
 
 
 @cache

@@ -32,7 +32,7 @@ from ..output import Output, dimensions
 from ..page import write_page
 from .attend import save
 
-MODEL, SCENES = "figures", EMBEDDED  # the net, and the folder of the pictures
+MODEL, SCENES = "scenes-googlenet-multi", EMBEDDED / "scenes"  # the net, and the folder of the pictures
 RIGHT = 0.5  # from this overlap on a box is right
 CENTRE = "centre"  # the row of who always points there, and whose box is the whole picture
 REAL = """the same for a real Caffe model:

@@ -205,6 +205,18 @@ def test_a_name_of_the_authors_without_its_witness_is_no_net_of_theirs() -> None
     assert place(["pool1", "res4a", "x"]) == "pool1"
 
 
+def test_a_pooling_that_is_one_of_several_branches_is_passed_over() -> None:
+    """As in an inception module, or beside a shortcut: what goes past it would be missing from the map."""
+    pooling = "pooling_param { kernel_size: 3 stride: 1 pad: 1 }"
+    text = data(1, 1, 64, 48) + layer("pool1", "Pooling", "data", "pooling_param { kernel_size: 2 stride: 2 }")
+    text += layer("branch", "ReLU", "pool1") + layer("pool", "Pooling", "pool1", pooling)
+    text += 'layer { name: "both" type: "Concat" bottom: "branch" bottom: "pool" top: "both" }'
+    text += layer("classes", "InnerProduct", "both", "inner_product_param { num_output: 2 }")
+    net = build(parse_net(text), device="cpu", seed=0)
+    question = Question(net, np.zeros((1, 1, 64, 48)), np.zeros((1, 1), int), "classes", None, {})
+    assert excitation_blob(question) == "pool1"
+
+
 def test_methods_choose_their_places() -> None:
     assert {method: tt.attend(NET, X, 0, method).at for method in ("gradient", "guided", "mwp", "c-mwp")} == {
         "gradient": "data", "guided": "data", "mwp": "pool1", "c-mwp": "pool1",

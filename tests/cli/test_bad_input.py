@@ -136,8 +136,8 @@ CASES = {
     ),
     # models and labels
     "no model": ("classify photo.png", "--model"),
-    "unknown model": ("classify photo.png --model figure", "nearest known name is 'figures'"),
-    "two models": (f"{CLASSIFY} --model figures", "one of the two ways"),
+    "unknown model": ("classify photo.png --model scenes-vg", "nearest known name is 'scenes-vgg'"),
+    "two models": (f"{CLASSIFY} --model scenes-vgg", "one of the two ways"),
     "missing labels": (f"{CLASSIFY} --labels no.txt", "no.txt: No such file"),
     "too few labels": (f"{CLASSIFY} --labels three.txt", "found 3 names, expected 5"),
     "empty labels": (f"{CLASSIFY} --labels empty", "found no names"),

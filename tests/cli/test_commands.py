@@ -267,12 +267,12 @@ def test_classify_as_a_table(run):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_attend_stores_maps_and_draws_them(run, folder, tmp_path, method):
-    model, out, overlay = find_model("figures"), tmp_path / "map.npz", tmp_path / "o.png"
-    line = f"attend photo.png --model figures --target 1,n00000005,fish --method {method} --device cpu"
+    model, out, overlay = find_model("scenes-googlenet"), tmp_path / "map.npz", tmp_path / "o.png"
+    line = f"attend photo.png --model scenes-googlenet --target 1,s00000004,zebra --method {method} --device cpu"
     told = run(f"{line} --out {out} --overlay {overlay} --json")
     assert told.status == 0
     net = load(model.prototxt, model.weights[0], device="cpu")
-    blob = prepare(read_image(folder / "photo.png"), net.shapes()["data"][1:], Preprocessing())
+    blob = prepare(read_image(folder / "photo.png"), net.shapes()["data"][1:], Preprocessing(scale=model.scale))
     expected = attend(net, blob, [1, 4, 0], method)
     with np.load(out, allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["map"], expected.map[0])
@@ -280,7 +280,7 @@ def test_attend_stores_maps_and_draws_them(run, folder, tmp_path, method):
         assert stored["targets"].tolist() == [1, 4, 0]
         meta = json.loads(str(stored["meta"]))
     assert (meta["method"], meta["at"]) == (method, expected.at)
-    assert meta["names"] == ["ladybird", "tree", "fish"]
+    assert meta["names"] == ["giraffe", "bird", "zebra"]
     assert meta["files"]["weights"]["sha256"] == hashlib.sha256(model.weights[0].read_bytes()).hexdigest()
     assert meta == told.json["meta"]
     with Image.open(overlay) as picture:
@@ -422,5 +422,5 @@ def test_a_real_map_lies_on_its_animal(run, shared, squeezenet, tmp_path):
 def test_every_command_knows_the_catalogue(run, line, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="the extra `cpu` is not installed")
     monkeypatch.chdir(tmp_path)
-    told = run([*line, "--model", "figures", "--json"])
+    told = run([*line, "--model", "scenes-googlenet", "--json"])
     assert told.status == 0 and told.json
