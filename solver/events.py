@@ -40,7 +40,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Saved:
-    """A snapshot after ``iteration`` updates. ``recent``: the losses that the next smoothed loss will count, oldest first.
+    """A snapshot after ``iteration`` updates, told just before its files appear. ``recent``: the losses that the next smoothed loss will count, oldest first.
 
     ``seed``: the run's, which no file of Caffe's has a place for.
     """

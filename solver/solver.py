@@ -33,7 +33,7 @@ from .feed import FedNet, open_net
 from .losses import loss_weights, training_losses, with_loss_tops
 from .parameters import initial_arrays, learnable, learning_layers, unfilled
 from .rates import current_step, learning_rate
-from .snapshot import State, read_state, restored, snapshot_file, weights_of, write_snapshot
+from .snapshot import State, read_state, restored, snapshot_file, state_file, weights_of, write_snapshot
 from .updates import UPDATES, clipped, regularized
 
 
@@ -109,9 +109,9 @@ class Solver:
                 break
             yield from self._step()
             if self._asked or _due(param.snapshot, self.iteration):
-                yield self.snapshot()
+                yield from self._saving()
         if self._saved != self.iteration and (self._stopped or param.snapshot_after_train):
-            yield self.snapshot()
+            yield from self._saving()
         if self._stopped:
             return
         if _due(param.display, self.iteration):
@@ -131,15 +131,13 @@ class Solver:
 
     def snapshot(self) -> Saved:
         """Write the weights and the state to ``snapshot_prefix``'s files."""
-        param, hdf5 = self.param, self.param.snapshot_format == self.param.HDF5
-        path = snapshot_file(param.snapshot_prefix, self.iteration, hdf5)
+        param, hdf5, event = self.param, self.param.snapshot_format == self.param.HDF5, self._saved_event()
         step = current_step(param, max(0, self.iteration - 1))
         history = [to_numpy(array) for number in range(self._update.arrays) for array in self._history(number)]
-        state = write_snapshot(
-            self._train.stored, self.weights(path), State(self.iteration, path, step, tuple(history)), hdf5
-        )
-        self.last_state, self._saved, self._asked = state, self.iteration, False
-        return Saved(self.iteration, path, state, tuple(self.recent), self.seed)
+        state = State(self.iteration, event.weights, step, tuple(history))
+        write_snapshot(self._train.stored, self.weights(event.weights), state, hdf5)
+        self.last_state, self._saved, self._asked = event.state, self.iteration, False
+        return event
 
     def restore(self, path: str) -> None:
         """Go on from a snapshot, the .solverstate of a solver of this type and net. Raises ``BadInput``."""
@@ -174,6 +172,17 @@ class Solver:
     def rate(self) -> float:
         """The learning rate of the next update."""
         return learning_rate(self.param, self.iteration)
+
+    def _saving(self) -> Iterator[Event]:
+        """A snapshot, told just before its files appear: who kills the run in between loses it, but no log ever lacks the line
+        of a snapshot that is there."""
+        yield self._saved_event()
+        self.snapshot()
+
+    def _saved_event(self) -> Saved:
+        hdf5 = self.param.snapshot_format == self.param.HDF5
+        path = snapshot_file(self.param.snapshot_prefix, self.iteration, hdf5)
+        return Saved(self.iteration, path, state_file(path), tuple(self.recent), self.seed)
 
     # -- one iteration ------------------------------------------------------------------------------------------------
 
