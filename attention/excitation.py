@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ..executor.rules import Rule, reads, register_rule
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, divide, multiply
 from ..layers.layer import Step
 
 PAPER = "Zhang et al., Top-down Neural Attention by Excitation Backprop, 2016"
@@ -33,13 +33,7 @@ def linear(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     a, layer = step.bottoms[0], cast(Any, step.layer)
     excitatory = array_module(a).maximum(step.parameters[0], 0)
     z = layer.linear(a, excitatory)  # once per image, for all targets
-    return [a * layer.transposed(share(signals[0], z), excitatory, step.bottom_shapes[0])]
-
-
-def share(mass: Array, z: Array) -> Array:
-    """P / z, and 0 where z is exactly 0."""
-    dead = z == 0
-    return mass / array_module(z).where(dead, 1, z) * ~dead
+    return [multiply(layer.transposed(divide(signals[0], z), excitatory, step.bottom_shapes[0]), a)]
 
 
 @reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)
@@ -50,8 +44,8 @@ def pooling(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     if not layer.takes_averages:
         return layer.gradient(step, signals)
     sums = layer.window_sums(a)
-    shares = share(signals[0], array_module(a).maximum(sums, 0))
-    return [a * layer.spread(shares, step.bottom_shapes[0])]
+    shares = divide(signals[0], array_module(a).maximum(sums, 0))
+    return [multiply(layer.spread(shares, step.bottom_shapes[0]), a)]
 
 
 @reads(of=lambda layer: {"bottoms", "final_tops"} if adds(layer) else layer.gradient_reads)
@@ -64,7 +58,7 @@ def eltwise(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     layer: Any = step.layer
     if not adds(layer):
         return layer.gradient(step, signals)
-    shares = share(signals[0], step.final_tops[0])
+    shares = divide(signals[0], step.final_tops[0])
     return [coefficient * a * shares for coefficient, a in zip(layer.coefficients, step.bottoms, strict=True)]
 
 

@@ -25,8 +25,8 @@ from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
-from ..layers.arrays import Array, Shape, array_module
-from ..layers.feedback import gate_gradient, multiply
+from ..layers.arrays import Array, Shape, array_module, multiply
+from ..layers.feedback import gate_gradient
 from ..layers.input import Input
 from ..layers.layer import Step
 from .method import Question, check_plane

@@ -10,8 +10,10 @@
 #include "host.h"
 
 #include "average_pool.cu"
+#include "excitation.cu"
 #include "feedback_gate.cu"
 #include "im2col.cu"
+#include "lrn.cu"
 #include "max_pool.cu"
 #include "relu.cu"
 
@@ -32,6 +34,30 @@ FOR_EACH_PROCESSOR void run(int64 first, int64 end, Parameters... parameters)
     }
 }
 
+// Shares the blocks out to the CPU's threads; or, for a look at blocks of several threads, has all of them take each block.
+template <auto kernel, typename... Parameters>
+void run_all(int64 blocks, Parameters... parameters)
+{
+#ifdef BLOCK_THREADS
+#pragma omp parallel num_threads(BLOCK_THREADS)
+    {
+        threadIdx.x = static_cast<unsigned>(omp_get_thread_num());
+        gridDim.x = static_cast<unsigned>(blocks);
+        for (int64 block = 0; block < blocks; ++block) {
+            run<kernel, Parameters...>(block, block + 1, parameters...);
+#pragma omp barrier
+        }
+    }
+#else
+#pragma omp parallel if (blocks > 1)
+    {
+        const int64 thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        gridDim.x = static_cast<unsigned>(blocks);
+        run<kernel, Parameters...>(blocks * thread / threads, blocks * (thread + 1) / threads, parameters...);
+    }
+#endif
+}
+
 struct Slot {
     alignas(8) unsigned char bytes[8];
 
@@ -49,13 +75,7 @@ struct Slot {
 template <auto kernel, typename... Parameters, std::size_t... Number>
 void launch_with(void (*)(Parameters...), std::index_sequence<Number...>, int64 blocks, const Slot* slots)
 {
-#pragma omp parallel if (blocks > 1)
-    {
-        const int64 thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        gridDim.x = static_cast<unsigned>(blocks);
-        run<kernel, Parameters...>(
-            blocks * thread / threads, blocks * (thread + 1) / threads, slots[Number].template as<Parameters>()...);
-    }
+    run_all<kernel, Parameters...>(blocks, slots[Number].template as<Parameters>()...);
 }
 
 template <typename... Parameters>
@@ -82,6 +102,8 @@ static const Entry KERNELS[] = {
     KERNEL(spread<float>), KERNEL(spread<double>),
     KERNEL(relu<float>), KERNEL(relu<double>),
     KERNEL(relu_gradient<float>), KERNEL(relu_gradient<double>),
+    KERNEL(lrn_scale<float>), KERNEL(lrn_scale<double>),
+    KERNEL(share<float>), KERNEL(share<double>),
     KERNEL(gate<float>), KERNEL(gate<double>),
     KERNEL(gate_gradient<float>), KERNEL(gate_gradient<double>),
     KERNEL(soft_step<float>), KERNEL(soft_step<double>),

@@ -5,8 +5,18 @@ struct Dim3 {
     unsigned x, y, z;
 };
 
-static constexpr Dim3 threadIdx{0, 0, 0}, blockDim{1, 1, 1};
 static thread_local Dim3 blockIdx{0, 0, 0}, gridDim{1, 1, 1};
+
+#ifdef BLOCK_THREADS  // as on a GPU, slowly: to see that the text is right for blocks of several threads
+static thread_local Dim3 threadIdx{0, 0, 0};
+static constexpr Dim3 blockDim{BLOCK_THREADS, 1, 1};
+#define __shared__ static
+#define __syncthreads() _Pragma("omp barrier")
+#else
+static constexpr Dim3 threadIdx{0, 0, 0}, blockDim{1, 1, 1};
+#define __shared__ static thread_local
+#define __syncthreads()
+#endif
 
 #define __device__ inline __attribute__((always_inline))  // into its kernel, and so into each of the CPU's versions
 #define __global__ static inline __attribute__((always_inline))
@@ -16,7 +26,3 @@ static thread_local Dim3 blockIdx{0, 0, 0}, gridDim{1, 1, 1};
 
 #define SUMMING _Pragma("omp simd reduction(+ : sum)")
 #define UNROLLED _Pragma("GCC unroll 8")
-
-#define __shared__ static thread_local
-
-static inline void __syncthreads() {}

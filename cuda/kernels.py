@@ -18,6 +18,7 @@ Pair = tuple[int, ...]  # along H and W
 ROW = (128,)  # threads over the columns of a row
 PLANE = (32, 8)  # over columns and rows
 TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
+STRIP = 256  # pixels of an image that a block of lrn.cu takes
 
 
 @lru_cache(maxsize=4096)
@@ -95,6 +96,20 @@ def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
     count, size = g.shape
     arguments = (z, factor, float(cost), g, count, size)
     return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
+
+
+def lrn_scale(x: Array, size: int, alpha: float, k: float, scale: Array) -> bool:
+    """``scale`` = k + alpha * sum of x^2 over ``size`` channels, (N, C, H, W); ``size`` is odd and at most 2 C - 1."""
+    images, channels, pixels = len(x), x.shape[1], math.prod(x.shape[2:])
+    arguments = (x, scale, images, channels, pixels, size, float(alpha), float(k))
+    return launch("lrn.cu", "lrn_scale", (x,), images * -(-pixels // STRIP), *arguments, threads=ROW)
+
+
+def share(mass: Array, z: Array, shares: Array) -> bool:
+    """``mass`` (K, *z.shape) over ``z``, and 0 where z is exactly 0."""
+    targets = math.prod(mass.shape[: mass.ndim - z.ndim])
+    arguments = (mass, z, shares, targets, z.size)
+    return launch("excitation.cu", "share", (mass,), targets * tiles(z.size), *arguments, threads=ROW)
 
 
 def tiles(size: int) -> int:

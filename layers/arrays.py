@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cuda import kernels
+
 Array = Any  # numpy.ndarray or cupy.ndarray
 Shape = tuple[int, ...]
 
@@ -48,3 +50,23 @@ def sum_to(array: Array, shape: Shape) -> Array:
     extra = array.ndim - len(shape)
     axes = tuple(range(extra)) + tuple(extra + i for i, n in enumerate(shape) if n == 1 and array.shape[extra + i] != 1)
     return array.sum(axes, keepdims=True).reshape(shape) if axes else array
+
+
+def multiply(many: Array, one: Array) -> Array:
+    """The product of ``many`` (K, *shape), or (*shape), and ``one``, which stands for all K."""
+    own = one.reshape(one.shape[1:]) if one.ndim == many.ndim and len(one) == 1 else one
+    if many.shape[many.ndim - own.ndim :] == own.shape:
+        product = array_module(many).empty(many.shape, many.dtype)
+        if kernels.gate(many, own, product):
+            return product
+    return many * one
+
+
+def divide(many: Array, one: Array) -> Array:
+    """The quotient of ``many`` (K, *shape), or (*shape), and ``one`` (*shape); 0 where ``one`` is exactly 0."""
+    if many.shape[many.ndim - one.ndim :] == one.shape:
+        quotient = array_module(many).empty(many.shape, many.dtype)
+        if kernels.share(many, one, quotient):
+            return quotient
+    dead = one == 0
+    return many / array_module(many).where(dead, 1, one) * ~dead

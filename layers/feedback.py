@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..cuda import kernels
-from .arrays import Array, Shape, array_module
+from .arrays import Array, Shape, array_module, multiply
 from .layer import Layer, Step
 from .registry import register
 
@@ -45,16 +45,6 @@ class Feedback(Layer):
             return [signals[0]]
         x, gates = step.bottoms
         return [multiply(signals[0], gates), multiply(signals[0], x)]
-
-
-def multiply(many: Array, one: Array) -> Array:
-    """The product of ``many`` (K, *shape), or (*shape), and ``one``, which stands for all K."""
-    own = one.reshape(one.shape[1:]) if one.ndim == many.ndim and len(one) == 1 else one
-    if many.shape[many.ndim - own.ndim :] == own.shape:
-        product = array_module(many).empty(many.shape, many.dtype)
-        if kernels.gate(many, own, product):
-            return product
-    return many * one
 
 
 def gate_gradient(x: Array, signal: Array) -> tuple[Array, Array]:

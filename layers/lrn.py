@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, blocks
 from .layer import Layer, Step
@@ -76,9 +77,11 @@ class LRN(Layer):
         """k + alpha/n * sum over channels, carried from channel to channel as Caffe does."""
         channels = x.shape[1]
         size = _seen(self.size, channels)
-        half = size // 2
-        alpha, squares = float(x.dtype.type(self.alpha)), x * x
-        scale = array_module(x).empty_like(x)
+        half, alpha = size // 2, float(x.dtype.type(self.alpha))
+        scale = array_module(x).empty(x.shape, x.dtype)
+        if kernels.lrn_scale(x, size, alpha, self.k, scale):
+            return scale
+        squares = x * x
         running = array_module(x).full_like(x[:, 0], self.k)
         for entering in range(channels + half):
             if entering < channels:

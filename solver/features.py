@@ -21,9 +21,7 @@ from ..errors import BadInput, names
 from ..executor.device import to_numpy
 from ..executor.net import Net
 
-FILE_SIZE = (
-    2**28
-)  # bytes of features in a file, about: HDF5Data holds one file in memory, and shuffles the rows within it
+FILE_SIZE = 2**28  # bytes of features in a file, about: HDF5Data holds one file in memory, and shuffles its rows
 
 Rows = dict[str, np.ndarray]
 

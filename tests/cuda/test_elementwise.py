@@ -10,7 +10,8 @@ import pytest
 
 from thinktwice.attention.guided import GUIDED
 from thinktwice.cuda import kernels
-from thinktwice.layers.feedback import gate_gradient, multiply, soft_step
+from thinktwice.layers.arrays import divide, multiply
+from thinktwice.layers.feedback import gate_gradient, soft_step
 
 from ..layers import bench
 from .test_slide import TYPES, numbers, same
@@ -51,6 +52,29 @@ def test_gates(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     for left, right in ((many, one), (one, one), (many, one[None]), (many, many), (many[:, :0], one[:0])):
         same(multiply(left, right), by_numpy(lambda left=left, right=right: multiply(left, right)))
     same(multiply(many, np.ones((), dtype)), many)
+
+
+@TYPES
+@SHAPES
+def test_division(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    z, mass = numbers(shape, dtype, 0, special=True), numbers((3, *shape), dtype, 1)
+    z[abs(z) > 1e30] = np.inf
+    for many in (mass, mass[0]):
+        found = divide(many, z)
+        same(found, by_numpy(lambda many=many: divide(many, z)))
+        assert (found[..., z == 0] == 0).all()
+    same(divide(mass, z[:1]), by_numpy(lambda: divide(mass, z[:1])))
+
+
+@TYPES
+@pytest.mark.parametrize(
+    "shape", [(2, 7, 3, 5), (1, 1, 2, 3), (3, 2, 17, 19), (2, 96, 13, 11), (0, 4, 3, 2), (2, 5, 1, 1)]
+)
+@pytest.mark.parametrize("size", [1, 3, 5, 9, 101])
+def test_lrn_scale(by_numpy: Callable, dtype: Any, shape: tuple, size: int) -> None:
+    lrn = bench.make("LRN", f"lrn_param {{ local_size: {size} alpha: 30 beta: 0.75 k: 1.5 }}")
+    x = numbers(shape, dtype, size)
+    same(lrn._running_scale(x), by_numpy(lambda: lrn._running_scale(x)))
 
 
 def test_gates_of_another_type_go_by_numpy() -> None:

@@ -1,4 +1,5 @@
-"""The kernels' tests once more, over a build that the address and undefined-behaviour sanitizers watch."""
+"""The kernels' tests once more, over builds that the address and undefined-behaviour sanitizers watch: as the CPU runs them, one
+thread to a block, and as a GPU does, several with barriers between them."""
 
 from __future__ import annotations
 
@@ -16,13 +17,22 @@ HERE_TESTED = ["test_slide.py", "test_elementwise.py"]
 FLAGS = "-std=c++17 -O1 -g -fopenmp -fPIC -shared -Wno-unknown-pragmas -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 
-def test_no_kernel_leaves_its_arrays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", ["", "-DBLOCK_THREADS=3"], ids=["one thread a block", "three threads a block"])
+def test_no_kernel_leaves_its_arrays(tmp_path: Path, block: str) -> None:
     compiler = shutil.which("g++")
     runtime = compiler and Path(output(compiler, "-print-file-name=libasan.so"))
     if not runtime or not runtime.is_absolute():
         pytest.skip("no g++ with libasan to build with sanitizers")
     build = tmp_path / "watched.so"
-    output(compiler, *FLAGS.split(), f'-DTEXT_DIGEST="{digest()}"', str(HERE / "host.cpp"), "-o", str(build))
+    output(
+        compiler,
+        *FLAGS.split(),
+        *block.split(),
+        f'-DTEXT_DIGEST="{digest()}"',
+        str(HERE / "host.cpp"),
+        "-o",
+        str(build),
+    )
     watched = {
         "THINKTWICE_HOST_KERNELS": str(build),
         "LD_PRELOAD": f"{runtime.resolve()} {Path(output(compiler, '-print-file-name=libubsan.so')).resolve()}",
