@@ -8,6 +8,7 @@ from setuptools import Extension, find_packages, setup
 ROOMS = (
     "caffe_models",
     "layers",
+    "cpu",
     "executor",
     "attention",
     "solver",
@@ -24,21 +25,37 @@ ON_LINUX = "platform_machine == 'x86_64' and sys_platform == 'linux'"
 NVRTC = [f"nvidia-cuda-nvrtc>=13; {ON_LINUX}", f"cuda-bindings>=13; {ON_LINUX}"]  # compiles for a GPU without one
 TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *NVRTC, *SEGMENT, *TRAIN]
 
-# The kernels for the CPU. Optional: without a C++ compiler the layers run on NumPy. Results are NumPy's, so no fused
-# multiply-adds and no fast math; which processor they run on is decided when they are loaded.
 TEXT = runpy.run_path("cuda/text.py")
-KERNELS = Extension(
-    "thinktwice.cuda._host",
-    sources=["cuda/host.cpp"],
-    depends=[f"cuda/{path.name}" for path in TEXT["files"]()],
-    define_macros=[("TEXT_DIGEST", f'"{TEXT["digest"]()}"')],
-    extra_compile_args=[
-        *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-fno-fast-math", "-fno-trapping-math"),
-        *("-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unknown-pragmas"),
-    ],
-    extra_link_args=["-fopenmp"],
-    optional=True,
-)
+
+
+def extension(folder: str, name: str, *flags: str) -> Extension:
+    """What a folder's C++ text makes. Optional: without a C++ compiler the layers run on NumPy. Which processor it runs on is
+    decided when it is loaded. Never fast math."""
+    text = [f"{folder}/{path.name}" for path in TEXT["files"](Path(folder))]
+    return Extension(
+        f"thinktwice.{folder}.{name}",
+        sources=[path for path in text if path.endswith(".cpp")],
+        depends=text,
+        define_macros=[("TEXT_DIGEST", f'"{TEXT["digest"](Path(folder))}"')],
+        extra_compile_args=[
+            *(
+                "-std=c++17",
+                "-O3",
+                "-fopenmp",
+                "-fno-fast-math",
+                "-fno-trapping-math",
+                "-fno-math-errno",
+                "-fvisibility=hidden",
+            ),
+            *("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-psabi", *flags),
+        ],
+        extra_link_args=["-fopenmp"],
+        optional=True,
+    )
+
+
+KERNELS = extension("cuda", "_host", "-ffp-contract=off")  # results are NumPy's: no fused multiply-adds
+ENGINE = extension("cpu", "_engine", "-ffp-contract=fast")
 
 setup(
     name="thinktwice",
@@ -57,8 +74,9 @@ setup(
     package_data={
         "thinktwice.caffe_models": ["*.proto", "embedded/*", "embedded/*/*"],
         "thinktwice.cuda": ["*.cu", "*.h", "*.cpp"],
+        "thinktwice.cpu": ["*.h", "*.cpp"],
     },
-    ext_modules=[KERNELS],
+    ext_modules=[KERNELS, ENGINE],
     py_modules=[],
     install_requires=["numpy>=1.26", "scipy>=1.11", "protobuf>=5", "h5py>=3.10", "pillow>=10", "rich>=13"],
     extras_require={

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import warnings
 from collections.abc import Callable
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from struct import pack
 from typing import Any
 
 import numpy as np
 
-from .text import HERE, digest
+from .builds import built
+from .text import HERE
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 LARGEST_GRID = 2**31 - 1
@@ -107,31 +105,7 @@ def host_build() -> ctypes.CDLL | None:
     told = os.environ.get("THINKTWICE_HOST_KERNELS")
     if told == "0":
         return None
-    for path in [Path(told)] if told else [HERE / f"_host{suffix}" for suffix in EXTENSION_SUFFIXES]:
-        if path.is_file():
-            library = _loaded(path)
-            library.thinktwice_kernel.restype = ctypes.c_void_p
-            library.thinktwice_digest.restype = ctypes.c_char_p
-            if library.thinktwice_digest().decode() == digest():
-                return library
-            _say(f"{path.name} was built from another text of the kernels")
-            return None
-    _say("the kernels were not built for the CPU")
-    return None
-
-
-def _loaded(path: Path) -> ctypes.CDLL:
-    """Its threads sleep between kernels, unless OMP_WAIT_POLICY says otherwise: by default they would wait in a busy loop, in
-    the way of BLAS's threads, whose turn it is next, and of everything else on the machine."""
-    told = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = told or "PASSIVE"  # read once, when OpenMP is loaded
-    try:
-        return ctypes.CDLL(str(path))
-    finally:
-        if told is None:
-            del os.environ["OMP_WAIT_POLICY"]
-
-
-def _say(what: str) -> None:
-    how = "python setup.py build_ext --inplace, or pip install again, where there is a C++ compiler"
-    warnings.warn(f"thinktwice: {what}: layers run on NumPy, more slowly ({how})", RuntimeWarning, stacklevel=2)
+    library = built(HERE, "_host", "the kernels", told)
+    if library:
+        library.thinktwice_kernel.restype = ctypes.c_void_p
+    return library

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -67,9 +67,9 @@ def load(
 
 def load_model(model: Model, *, device: str = "auto", dtype: str = "float32") -> Net:
     """The net of a model that the catalogue knows (``find_model``)."""
-    return load(
-        model.prototxt, read_all_weights(model.weights), device=device, dtype=dtype, partial=True, flat=model.flat
-    )
+    weights = read_all_weights(model.weights)
+    _settle(weights.blobs)
+    return load(model.prototxt, weights, device=device, dtype=dtype, partial=True, flat=model.flat)
 
 
 def build(
@@ -94,7 +94,18 @@ def build(
     parameters = random_weights(specs, seed) if seed is not None else {}
     if weights is not None:
         parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None, flat=flat)
+    if not isinstance(weights, Weights):  # these are the caller's
+        _settle(parameters)
     return Net(graph, parameters, message=message, dtype=dtype, device=device)
+
+
+def _settle(parameters: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """From here on nobody writes to weights that were made here, so that what is made of them can be kept beside them."""
+    for array in (array for arrays in parameters.values() for array in arrays):
+        shared: object = array
+        while isinstance(shared, np.ndarray):
+            shared.setflags(write=False)
+            shared = shared.base
 
 
 def _fitted(

@@ -181,8 +181,9 @@ class Net:
 
 
 def _read_only(array: Array) -> Array:
-    """The array, on the CPU as a view that nobody can write through."""
-    if isinstance(array, np.ndarray):
+    """The array, on the CPU as a view that nobody can write through; itself if it is one: nets that share weights share what
+    is kept beside them."""
+    if isinstance(array, np.ndarray) and array.flags.writeable:
         array = array.view()
         array.setflags(write=False)
     return array

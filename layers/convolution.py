@@ -83,10 +83,7 @@ class FilterLayer(Layer):
         return [ParameterSpec(weights, self.param.weight_filler), *bias]
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        y = self.linear(bottoms[0], parameters[0])
-        if self.bias_term:
-            y += parameters[1].reshape(-1, *(1,) * self.geometry(bottoms[0].shape).rank)
-        return [y], None
+        return [self.linear(bottoms[0], *parameters)], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
@@ -100,8 +97,8 @@ class FilterLayer(Layer):
             gradients.append(signal.sum(tuple(i for i in range(signal.ndim) if i != channel)))
         return gradients
 
-    def linear(self, x: Array, weights: Array) -> Array:
-        """The layer without its bias, for any weights of the layer's shape (excitation uses their positive part)."""
+    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
+        """The layer for any weights of its shape, without a bias if none is given (excitation uses the weights' positive part)."""
         raise NotImplementedError
 
     def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
@@ -132,8 +129,8 @@ class Convolution(FilterLayer):
         weights, top = self.parameter_specs([bottom])[0].shape, self.top_shapes([bottom])[0]
         return count(top) * count(weights[1:])
 
-    def linear(self, x: Array, weights: Array) -> Array:
-        return correlate(x, weights, self.geometry(x.shape))
+    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
+        return correlate(x, weights, self.geometry(x.shape), bias)
 
     def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
         geometry = self.geometry(bottom)

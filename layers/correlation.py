@@ -1,12 +1,13 @@
-"""Correlation of an image with a bank of filters, and its two transposes, as matrix products over patches.
+"""Correlation of an image with a bank of filters, and its two transposes.
 
     forward            y[o, p] = sum_{c, k} w[o, c, k] x[c, p*stride - pad + k*dilation]
     input gradient     the same sum read from y to x
     weight gradient    the same sum read from (y, x) to w
 
-Patches are laid out as in Caffe's im2col: rows (channel, kernel cell), columns output positions. Any number of spatial
-axes; all axes in front of the channel axis are one batch. Images go through in chunks, so that the patches never need
-more than a few megabytes beyond what one image needs; while ``threads`` shares out images, each chunk is one thread's.
+Any number of spatial axes; all axes in front of the channel axis are one batch. Images in single precision are the CPU
+engine's work, where it was built. All others are matrix products over patches, laid out as in Caffe's im2col: rows (channel,
+kernel cell), columns output positions. They go through in chunks, so that the patches never need more than a few megabytes
+beyond what one image needs; while ``threads`` shares out images, each chunk is one thread's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cpu import convolution, engine
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
@@ -78,12 +80,14 @@ class Geometry:
         return kernels.windows(tuple(spatial), self.kernel, self.stride, self.pad, self.dilation, positions)
 
 
-def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
-    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel) -> (..., O, *reduced spatial)."""
+def correlate(x: Array, weights: Array, geometry: Geometry, bias: Array | None = None) -> Array:
+    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial)."""
     xp, rank = array_module(x), geometry.rank
     lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
     images = x.reshape(-1, *x.shape[-rank - 1 :])
     positions = geometry.reduced(spatial)
+    if geometry.rank == 2 and engine.serves(images, weights):
+        return convolution.correlate(images, weights, geometry, bias).reshape(*lead, len(weights), *positions)
     y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)
 
@@ -91,6 +95,8 @@ def correlate(x: Array, weights: Array, geometry: Geometry) -> Array:
         xp.matmul(matrix, _patches(images[chunk], geometry, positions), out=y[chunk])
 
     threads.run(of_chunk, _chunks(images, geometry, positions))
+    if bias is not None:
+        y += bias.reshape(geometry.group, -1, 1)
     return y.reshape(*lead, len(weights), *positions)
 
 
@@ -98,6 +104,10 @@ def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spat
     """The input gradient: ``signal`` (..., O, *positions), ``weights`` (O, C/group, *kernel) -> (..., C, *spatial)."""
     xp, rank = array_module(signal), geometry.rank
     lead, positions = signal.shape[: -rank - 1], signal.shape[-rank:]
+    if geometry.rank == 2 and engine.serves(signal, weights):
+        stacked = signal.reshape(-1, *signal.shape[-rank - 1 :])
+        x = convolution.correlate_transposed(stacked, weights, geometry, spatial)
+        return x.reshape(*lead, *x.shape[1:])
     signals = signal.reshape(-1, geometry.group, len(weights) // geometry.group, count(positions))
     channels = weights.shape[1] * geometry.group
     x = xp.empty((len(signals), channels, *spatial), signal.dtype)
@@ -118,6 +128,8 @@ def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
     xp, rank = array_module(x), geometry.rank
     positions = signal.shape[-rank:]
     images = x.reshape(-1, *x.shape[-rank - 1 :])
+    if geometry.rank == 2 and engine.serves(images, signal):
+        return convolution.correlate_weights(images, signal.reshape(-1, *signal.shape[-rank - 1 :]), geometry)
     outputs = signal.shape[-rank - 1]
     signals = signal.reshape(-1, geometry.group, outputs // geometry.group, count(positions))
     fan_in = images.shape[1] // geometry.group

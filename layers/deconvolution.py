@@ -34,9 +34,12 @@ class Deconvolution(FilterLayer):
     def multiply_adds(self, bottom: Shape) -> int:
         return count(bottom) * count(self.parameter_specs([bottom])[0].shape[1:])
 
-    def linear(self, x: Array, weights: Array) -> Array:
+    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         geometry = self.geometry(x.shape)
-        return correlate_transposed(x, weights, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
+        y = correlate_transposed(x, weights, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
+        if bias is not None:
+            y += bias.reshape(-1, *(1,) * geometry.rank)
+        return y
 
     def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
         return correlate(signal, weights, self.geometry(bottom))

@@ -2,7 +2,8 @@
 
 BLAS has threads of its own, made for few large products. Training makes many small ones: there they gain less than half of
 what a second core could give and, since they wait for each other in a busy loop, slow everything down tenfold next to any
-other load. While images are shared out BLAS keeps to one thread, and so does every kernel that one of these threads runs.
+other load. While images are shared out BLAS keeps to one thread, and so does every kernel that one of these threads runs;
+the engine and the kernels, run by none of them, keep to all cores.
 
 How a batch is cut does not hang on the number of threads, so results do not either.
 """
@@ -32,7 +33,7 @@ def shared_out() -> Iterator[None]:
     if limits is None:
         yield
         return
-    with limits.limit(limits=1):
+    with limits.limit(limits=1, user_api="blas"):
         _active = _pool()
         try:
             yield

@@ -16,7 +16,7 @@ from thinktwice.layers.pooling import Pooling, Windows
 
 from ..layers import bench
 
-pytestmark = pytest.mark.usefixtures("host")
+pytestmark = pytest.mark.usefixtures("host", "without_engine")
 TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 DRAWN = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -25,6 +25,12 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, np.finfo(np.float32).min, -0.0, 0.0
 sizes = st.tuples(st.integers(1, 23), st.integers(1, 37))
 common = st.sampled_from([((2, 2), (2, 2)), ((3, 3), (2, 2)), ((3, 3), (1, 1))])  # those that are unrolled
 odd = st.tuples(*(st.tuples(st.integers(1, 5), st.integers(1, 4)) for _ in range(2)))
+
+
+@pytest.fixture
+def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would do convolutions by itself."""
+    monkeypatch.setattr("thinktwice.cpu.engine.serves", lambda *arrays: False)
 
 
 def same(found: Any, expected: Any) -> None:

@@ -1,0 +1,32 @@
+// What all builds of the engine share, and what they offer.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <omp.h>
+#include <vector>
+
+typedef long long int64;
+
+struct Engine {
+    int64 lanes, rows;  // the widths to which output channels are filled up: in gradients of weights, in weights
+    void (*correlate)(
+        const float* source, const int64* planes, const float* weights, const float* bias, const int64* plane, const int64* shift,
+        int64 terms, const int64* to, int64 images, int64 groups, float* result);
+    void (*correlate_weights)(
+        const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
+        int64 images, int64 groups, int64 shares, float* gradient);
+};
+
+// A struct of 64-bit integers, as Python gives it.
+template <typename Struct>
+const Struct& as(const int64* numbers) { return *reinterpret_cast<const Struct*>(numbers); }
+
+// Aligned memory of the thread that asks, kept for its next piece of work: fresh memory costs more than arithmetic.
+inline float* scratch(int64 numbers)
+{
+    static thread_local std::vector<float> kept;
+    if (static_cast<int64>(kept.size()) < numbers + 16) kept.resize(numbers + 16);
+    return kept.data() + (16 - reinterpret_cast<uintptr_t>(kept.data()) / sizeof(float) % 16) % 16;
+}

@@ -1,0 +1,20 @@
+// The engine for a kind of processor, or null where this is not one.
+#include "common.h"
+
+namespace portable { extern const Engine engine; }
+#ifdef __x86_64__
+namespace avx2 { extern const Engine engine; }
+namespace avx512 { extern const Engine engine; }
+#endif
+
+extern "C" __attribute__((visibility("default"))) const Engine* thinktwice_engine(const char* name)
+{
+#ifdef __x86_64__
+    if (!std::strcmp(name, "avx512")) return __builtin_cpu_supports("x86-64-v4") ? &avx512::engine : nullptr;
+    if (!std::strcmp(name, "avx2")) return __builtin_cpu_supports("x86-64-v3") ? &avx2::engine : nullptr;
+#endif
+    return std::strcmp(name, "portable") ? nullptr : &portable::engine;
+}
+
+// Of which text this is a build.
+extern "C" __attribute__((visibility("default"))) const char* thinktwice_digest() { return TEXT_DIGEST; }

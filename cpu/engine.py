@@ -1,0 +1,58 @@
+"""Finds the engine's build for the processor at hand.
+
+Without one (no C++ compiler when the package was installed) layers run on NumPy, which is slower; this is said once.
+``THINKTWICE_ENGINE`` names a build, ``avx512``, ``avx2`` or ``portable``, in the place of the best; ``0`` turns the engine off.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ..cuda.builds import built, say
+
+HERE = Path(__file__).resolve().parent
+BUILDS = ("avx512", "avx2", "portable")
+NUMBER, POINTER = ctypes.c_longlong, ctypes.c_void_p
+
+
+class Engine(ctypes.Structure):
+    """``Engine`` of common.h."""
+
+    _fields_ = (
+        ("lanes", NUMBER),
+        ("rows", NUMBER),
+        ("correlate", ctypes.CFUNCTYPE(None, *[POINTER] * 6, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
+        ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, *[NUMBER] * 3, POINTER)),
+    )
+
+
+@cache
+def engine() -> Engine | None:
+    """The best build that this processor can run, or the one asked for; ``None`` where there is none, or none is wanted."""
+    told = os.environ.get("THINKTWICE_ENGINE")
+    if told == "0":
+        return None
+    library = built(HERE, "_engine", "the engine")
+    if library is None:
+        return None
+    library.thinktwice_engine.restype = POINTER
+    for build in [told] if told else BUILDS:
+        address = library.thinktwice_engine(build.encode())
+        if address:
+            return Engine.from_address(address)
+    say(f"found THINKTWICE_ENGINE={told}, expected one of {BUILDS} that this processor can run")
+    return None
+
+
+def serves(*arrays: np.ndarray) -> bool:
+    """Whether the engine runs over these arrays: NumPy's, of single precision."""
+    return all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in arrays) and engine() is not None
+
+
+def address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]

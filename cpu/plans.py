@@ -1,0 +1,161 @@
+"""How a convolution, or its transpose, becomes sums over shifted planes: which planes, which terms, where the sums belong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from .engine import address
+
+Pair = tuple[int, ...]
+IN_PLACE = 48  # so many positions a plane must have to be read where it lies: the widest tile
+
+
+class Geometry(Protocol):
+    """Of a convolution with two spatial axes."""
+
+    @property
+    def kernel(self) -> Pair: ...
+    @property
+    def stride(self) -> Pair: ...
+    @property
+    def pad(self) -> Pair: ...
+    @property
+    def dilation(self) -> Pair: ...
+    @property
+    def group(self) -> int: ...
+    def __hash__(self) -> int: ...
+
+
+class Planes(NamedTuple):
+    """``Planes`` of planes.h."""
+
+    channels: int
+    height: int
+    width: int
+    image: int
+    top: int
+    left: int
+    phases_h: int
+    phases_w: int
+    pitch: int
+    reach: int
+    in_place: bool = False
+
+
+class Result(NamedTuple):
+    """``Result`` of correlation.h."""
+
+    rows: int
+    columns: int
+    channels: int
+    height: int
+    width: int
+    image: int
+    top: int = 0
+    left: int = 0
+    stride_h: int = 1
+    stride_w: int = 1
+    rectified: bool = False
+
+
+class Plan:
+    """One sum over shifted planes. ``terms``: (plane, shift) of each."""
+
+    def __init__(self, planes: Planes, result: Result, terms: Sequence[tuple[int, int]]):
+        self._numbers = [np.array(numbers, np.int64) for numbers in (planes, result, *zip(*terms, strict=True))]
+        self.planes, self.result, self.plane, self.shift = map(address, self._numbers)
+        self.terms = len(terms)
+
+
+@lru_cache(4096)
+def forward(channels: int, outputs: int, spatial: Pair, geometry: Geometry, in_place: bool = True) -> Plan:
+    """The convolution itself, terms in the weights' order (channel, kernel row, kernel column). ``channels``, ``outputs``: of a group."""
+    if in_place and _stays(geometry, spatial):
+        return _pointwise(channels, outputs, spatial, geometry.group)
+    (h, w), (rows, columns) = spatial, positions(spatial, geometry)
+    (stride_h, stride_w), (down, right) = geometry.stride, _cells(geometry)
+    pitch = columns + right[-1] // stride_w
+    terms = [
+        ((c * stride_h + y % stride_h) * stride_w + x % stride_w, y // stride_h * pitch + x // stride_w)
+        for c, y, x in product(range(channels), down, right)
+    ]
+    (top, left), image = geometry.pad, geometry.group * channels * h * w
+    planes = Planes(channels, h, w, image, -top, -left, stride_h, stride_w, pitch, down[-1] // stride_h)
+    result = Result(rows, columns, outputs, rows, columns, geometry.group * outputs * rows * columns)
+    return Plan(planes, result, terms)
+
+
+class Phase(NamedTuple):
+    """The transposed convolution at all inputs whose row and column leave the same remainders by the stride."""
+
+    plan: Plan
+    kernel_rows: list[int]  # the part of the kernel that meets them
+    kernel_columns: list[int]
+
+
+@lru_cache(4096)
+def transposed(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> list[Phase]:
+    """The input's gradient, terms in the order (output, kernel row, kernel column). Phases that no cell of the kernel meets, where
+    the gradient is 0, are not in the list."""
+    if _stays(geometry, spatial):
+        return [Phase(_pointwise(outputs, channels, spatial, geometry.group), [0], [0])]
+    phases = product(*(range(stride) for stride in geometry.stride))
+    found = [_phase(channels, outputs, spatial, geometry, phase) for phase in phases]
+    return [phase for phase in found if phase]
+
+
+def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase: Pair) -> Phase | None:
+    """Row s i + a of the padded input is met by the cells t with t d = a (mod s), from the output's row i - (t d - a) / s."""
+    cells = [
+        [cell for cell, offset in enumerate(offsets) if offset % s == a]
+        for offsets, s, a in zip(_cells(geometry), geometry.stride, phase, strict=True)
+    ]
+    axes = list(zip(spatial, geometry.pad, phase, geometry.stride, strict=True))
+    first = [max(0, -((a - p) // s)) for _, p, a, s in axes]  # the first i inside the image
+    rows, columns = (-((a - p - n) // s) - i for (n, p, a, s), i in zip(axes, first, strict=True))
+    if not all(cells) or rows < 1 or columns < 1:
+        return None
+    back = [
+        [(cell * d - a) // s for cell in own]
+        for own, d, a, s in zip(cells, geometry.dilation, phase, geometry.stride, strict=True)
+    ]
+    (lowest, rightmost), (h, w) = (max(own) for own in back), positions(spatial, geometry)
+    pitch = columns + rightmost - min(back[1])
+    terms = [(o, (lowest - y) * pitch + rightmost - x) for o, y, x in product(range(outputs), *back)]
+    image = geometry.group * outputs * h * w
+    planes = Planes(outputs, h, w, image, first[0] - lowest, first[1] - rightmost, 1, 1, pitch, lowest - min(back[0]))
+    top, left = (a - p + s * i for (_, p, a, s), i in zip(axes, first, strict=True))
+    image = geometry.group * channels * spatial[0] * spatial[1]
+    result = Result(rows, columns, channels, *spatial, image, top, left, *geometry.stride)
+    return Phase(Plan(planes, result, terms), *cells)
+
+
+def positions(spatial: Pair, geometry: Geometry) -> Pair:
+    """How many rows and columns a convolution gives."""
+    ends = (offsets[-1] for offsets in _cells(geometry))
+    axes = zip(spatial, geometry.pad, ends, geometry.stride, strict=True)
+    return tuple((n + 2 * p - end - 1) // s + 1 for n, p, end, s in axes)
+
+
+def _cells(geometry: Geometry) -> list[list[int]]:
+    """How far each of the kernel's rows, and columns, lies from the first."""
+    return [[cell * d for cell in range(k)] for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
+
+
+def _stays(geometry: Geometry, spatial: Pair) -> bool:
+    """Whether the planes can be read where they lie: a 1 x 1 kernel that visits every pixel of a large enough plane."""
+    pointwise = tuple(geometry.kernel) == (1, 1) == tuple(geometry.stride) and tuple(geometry.pad) == (0, 0)
+    return pointwise and spatial[0] * spatial[1] >= IN_PLACE
+
+
+def _pointwise(channels: int, outputs: int, spatial: Pair, group: int) -> Plan:
+    """Each plane as one long row."""
+    pixels = spatial[0] * spatial[1]
+    planes = Planes(channels, 1, pixels, group * channels * pixels, 0, 0, 1, 1, pixels, 0, in_place=True)
+    result = Result(1, pixels, outputs, 1, pixels, group * outputs * pixels)
+    return Plan(planes, result, [(c, 0) for c in range(channels)])

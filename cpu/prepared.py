@@ -1,0 +1,40 @@
+"""What is made of weights once and kept for as long as they live: packed for the engine, or only their positive part.
+
+Only of arrays that nobody writes to: a net's parameters are such, a solver's are not.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import numpy as np
+
+Made = TypeVar("Made")
+
+_kept: dict[int, dict[Hashable, Any]] = {}  # by the identity of an array that is alive
+
+
+def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
+    """``make()``, or what it gave for the same weights before."""
+    if not _constant(weights):
+        return make()
+    if id(weights) not in _kept:
+        _kept[id(weights)] = {}
+        weakref.finalize(weights, _kept.pop, id(weights))
+    made = _kept[id(weights)]
+    if what not in made:
+        made[what] = make()
+    return made[what]
+
+
+def _constant(array: object) -> bool:
+    """Whether no array that shares these numbers can be written to, as far as NumPy knows."""
+    if not isinstance(array, np.ndarray):
+        return False
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return True

@@ -1,0 +1,26 @@
+// The one inner loop: a tile of outputs, ROWS output channels by V vectors of neighbouring positions, stays in registers while
+// the terms of the sum go by.
+//
+//     sum[r][q] = sum over terms k of weights[k][r] * source[offset[k] + q]
+//
+// What a term is, the caller says through the offsets: an input channel (1 x 1 convolution, Winograd's products, a fully
+// connected layer), or an input channel and a cell of the kernel (direct convolution), since on a padded plane a cell of the
+// kernel is nothing but a shift.
+
+
+template <int V>
+INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[ROWS][V])
+{
+    for (int r = 0; r < ROWS; ++r)
+        for (int v = 0; v < V; ++v) sum[r][v] = Lanes{};
+    for (int64 k = 0; k < terms; ++k, weights += ROWS) {
+        const float* at = source + offset[k];
+        Lanes x[V];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) x[v] = load(at + v * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[r][v] += weights[r] * x[v];
+    }
+}
