@@ -130,8 +130,10 @@ def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase
     image = geometry.group * outputs * h * w
     planes = Planes(outputs, h, w, image, first[0] - lowest, first[1] - rightmost, 1, 1, pitch, lowest - min(back[0]))
     top, left = (a - p + s * i for (_, p, a, s), i in zip(axes, first, strict=True))
-    image = geometry.group * channels * spatial[0] * spatial[1]
-    result = Result(rows, columns, channels, *spatial, image, top, left, *geometry.stride)
+    height, width = spatial
+    image = geometry.group * channels * height * width
+    stride_h, stride_w = geometry.stride
+    result = Result(rows, columns, channels, height, width, image, top, left, stride_h, stride_w)
     return Phase(Plan(planes, result, terms), *cells)
 
 
