@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <omp.h>
+#include <utility>
 #include <vector>
 
 typedef long long int64;
@@ -17,6 +18,9 @@ struct Engine {
     void (*correlate_weights)(
         const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
         int64 images, int64 groups, int64 shares, float* gradient);
+    void (*winograd)(
+        const float* source, const int64* planes, const float* weights, const float* bias, const int64* to, int64 images, int64 groups,
+        float* result);
 };
 
 // A struct of 64-bit integers, as Python gives it.

@@ -4,8 +4,9 @@
     input gradient     such a sum over the signal's planes; with a stride, one for each phase of the input
     weight gradient    the first sum's derivative by w
 
-plans.py says which planes and terms these are; C++ runs over the numbers (correlation.h, weight_gradient.h). Each number of
-a result is one sum in one order, whatever the batch and the number of threads.
+plans.py says which planes and terms these are; C++ runs over the numbers (correlation.h, weight_gradient.h). Kernels of 3 x 3
+whose weights stay go Winograd's shorter way (winograd.py). Each number of a result is one sum in one order, whatever the batch
+and the number of threads.
 """
 
 from __future__ import annotations
@@ -14,43 +15,53 @@ from typing import cast
 
 import numpy as np
 
-from . import plans
+from . import plans, winograd
 from .engine import Engine, address, engine
 from .plans import Geometry, Pair, Plan
-from .prepared import prepared
+from .prepared import constant, prepared
 
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
 
 
 def correlate(x: np.ndarray, weights: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
     """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns)."""
-    images, channels, *spatial = x.shape
-    outputs, group = len(weights), geometry.group
-    plan = plans.forward(channels // group, outputs // group, tuple(spatial), geometry)
-    filters = prepared(weights, "forward", lambda: _packed(weights.reshape(group, outputs // group, -1)))
-    y = np.empty((images, outputs, *plans.positions(tuple(spatial), geometry)), np.float32)
-    biases = None if bias is None else _packed(bias.reshape(group, -1, 1))
-    _run(plan, _contiguous(x), filters, biases, group, y)
+    outputs, spatial = len(weights), x.shape[2:]
+    y = np.empty((len(x), outputs, *plans.positions(spatial, geometry)), np.float32)
+    biases = None if bias is None else _packed(bias.reshape(geometry.group, -1, 1))
+    by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
+    shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
+    if constant(weights) and winograd.suits(*shape):
+        filters = prepared(weights, "winograd", lambda: _packed(winograd.transformed(by_group)))
+        _run_winograd(winograd.plan(*shape), x, filters, biases, geometry.group, y)
+    else:
+        filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
+        _run(plans.forward(*shape), x, filters, biases, geometry.group, y)
     return y
 
 
 def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geometry, spatial: Pair) -> np.ndarray:
     """The input gradient: ``signal`` (N, O, rows, columns), ``weights`` (O, C/group, kh, kw) -> (N, C, *spatial)."""
-    outputs, channels, *_ = weights.shape
-    group = geometry.group
-    phases = plans.transposed(channels, outputs // group, tuple(spatial), geometry)
+    by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
+    channels, outputs = by_channel.shape[1:3]
+    whole = (len(signal), channels * geometry.group, *spatial)
+    mirrored = plans.mirrored(geometry)
+    shape = (outputs, channels, signal.shape[2:], mirrored)
+    if constant(weights) and winograd.suits(*shape):
+        filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
+        x = np.empty(whole, np.float32)
+        _run_winograd(winograd.plan(*shape), signal, filters, None, geometry.group, x)
+        return x
+    phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
-    x = (np.empty if everywhere else np.zeros)((len(signal), channels * group, *spatial), np.float32)
-    signal = _contiguous(signal)
+    x = (np.empty if everywhere else np.zeros)(whole, np.float32)
     for number, phase in enumerate(phases):
 
         def turned(phase: plans.Phase = phase) -> np.ndarray:
-            cells = weights[:, :, phase.kernel_rows][..., phase.kernel_columns]
-            by_channel = cells.reshape(group, outputs // group, channels, -1).swapaxes(1, 2)
-            return _packed(by_channel.reshape(group, channels, -1))
+            cells = by_channel[..., phase.kernel_rows, :][..., phase.kernel_columns]
+            return _packed(cells.reshape(geometry.group, channels, -1))
 
         filters = prepared(weights, ("transposed", geometry, number), turned)
-        _run(phase.plan, signal, filters, None, group, x)
+        _run(phase.plan, signal, filters, None, geometry.group, x)
     return x
 
 
@@ -61,7 +72,7 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     plan = plans.forward(channels, outputs, tuple(x.shape[2:]), geometry, in_place=False)
     shares = min(images, SHARES)
     sums = np.empty((shares, group, _filled(plan.terms, build.rows), _filled(outputs, build.lanes)), np.float32)
-    x, signal = _contiguous(x), _contiguous(signal)
+    x, signal = np.ascontiguousarray(x), np.ascontiguousarray(signal)
     build.correlate_weights(
         *(address(x), plan.planes, plan.plane, plan.shift, plan.terms),
         *(address(signal), plan.result, images, group, shares, address(sums)),
@@ -73,9 +84,20 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
 def _run(
     plan: Plan, source: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, group: int, result: np.ndarray
 ) -> None:
+    source = np.ascontiguousarray(source)
     _engine().correlate(
         *(address(source), plan.planes, address(filters), None if bias is None else address(bias)),
         *(plan.plane, plan.shift, plan.terms, plan.result, len(source), group, address(result)),
+    )
+
+
+def _run_winograd(
+    plan: Plan, source: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, group: int, result: np.ndarray
+) -> None:
+    source = np.ascontiguousarray(source)
+    _engine().winograd(
+        *(address(source), plan.planes, address(filters), None if bias is None else address(bias)),
+        *(plan.result, len(source), group, address(result)),
     )
 
 
@@ -90,10 +112,6 @@ def _packed(weights: np.ndarray) -> np.ndarray:
 
 def _filled(number: int, step: int) -> int:
     return -(-number // step) * step
-
-
-def _contiguous(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array)
 
 
 def _engine() -> Engine:

@@ -32,7 +32,7 @@ INLINE void put(
         Lanes value[V];
         for (int v = 0; v < V; ++v) {
             value[v] = bias ? sum[r][v] + bias[r] : sum[r][v];
-            if (to.rectified) value[v] = value[v] > 0 ? value[v] : Lanes{};
+            if (to.rectified) value[v] = value[v] < 0 ? Lanes{} : value[v];
         }
         if (side_by_side) {
             for (int v = 0; v < V; ++v) store(result + q + v * LANES, value[v]);

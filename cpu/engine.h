@@ -6,6 +6,7 @@ namespace ENGINE {
 #include "tile.h"
 #include "correlation.h"
 #include "weight_gradient.h"
+#include "winograd.h"
 
 static void run_correlate(
     const float* source, const int64* planes, const float* weights, const float* bias, const int64* plane, const int64* shift, int64 terms,
@@ -23,5 +24,11 @@ static void run_correlate_weights(
     correlate_weights(source, as<Planes>(planes), filters, signal, as<Result>(to), images, groups, shares, gradient);
 }
 
-extern const Engine engine = {LANES, ROWS, run_correlate, run_correlate_weights};
+static void run_winograd(
+    const float* source, const int64* planes, const float* weights, const float* bias, const int64* to, int64 images, int64 groups, float* result)
+{
+    winograd(source, as<Planes>(planes), weights, bias, as<Result>(to), images, groups, result);
+}
+
+extern const Engine engine = {LANES, ROWS, run_correlate, run_correlate_weights, run_winograd};
 }  // namespace ENGINE

@@ -28,6 +28,7 @@ class Engine(ctypes.Structure):
         ("rows", NUMBER),
         ("correlate", ctypes.CFUNCTYPE(None, *[POINTER] * 6, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
         ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, *[NUMBER] * 3, POINTER)),
+        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 5, NUMBER, NUMBER, POINTER)),
     )
 
 

@@ -63,11 +63,26 @@ class Result(NamedTuple):
     rectified: bool = False
 
 
+class Mirrored(NamedTuple):
+    """The geometry of a convolution that is the transpose of another one of stride 1."""
+
+    kernel: Pair
+    stride: Pair
+    pad: Pair
+    dilation: Pair
+    group: int
+
+
+def mirrored(geometry: Geometry) -> Mirrored:
+    pad = tuple(d * (k - 1) - p for k, d, p in zip(geometry.kernel, geometry.dilation, geometry.pad, strict=True))
+    return Mirrored(geometry.kernel, geometry.stride, pad, geometry.dilation, geometry.group)
+
+
 class Plan:
     """One sum over shifted planes. ``terms``: (plane, shift) of each."""
 
     def __init__(self, planes: Planes, result: Result, terms: Sequence[tuple[int, int]]):
-        self._numbers = [np.array(numbers, np.int64) for numbers in (planes, result, *zip(*terms, strict=True))]
+        self._numbers = [np.array(numbers, np.int64) for numbers in (planes, result, *np.reshape(terms, (-1, 2)).T)]
         self.planes, self.result, self.plane, self.shift = map(address, self._numbers)
         self.terms = len(terms)
 

@@ -18,7 +18,7 @@ _kept: dict[int, dict[Hashable, Any]] = {}  # by the identity of an array that i
 
 def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
     """``make()``, or what it gave for the same weights before."""
-    if not _constant(weights):
+    if not constant(weights):
         return make()
     if id(weights) not in _kept:
         _kept[id(weights)] = {}
@@ -29,7 +29,7 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
     return made[what]
 
 
-def _constant(array: object) -> bool:
+def constant(array: object) -> bool:
     """Whether no array that shares these numbers can be written to, as far as NumPy knows."""
     if not isinstance(array, np.ndarray):
         return False

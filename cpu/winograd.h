@@ -1,0 +1,199 @@
+// Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3): Lavin and Gray, Fast Algorithms for Convolutional
+// Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144:
+//
+//     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 pixels that the tile sees
+//
+// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2. Here a register
+// holds the same place of neighbouring tiles: with phases by 4, pixels become planes of tiles, a tile is one number
+// q = row * pitch + column, and its 36 pixels are shifted planes (planes.h). In between lie 36 products of matrices (tile.h).
+//
+// Sums that are exactly 0 in a direct correlation are only about 0 here.
+
+constexpr int64 OUT = 4, SEEN = 6, PLACES = SEEN * SEEN;  // of a tile, along an axis; and in all
+
+constexpr float P = 0.70710678118654752f, Q = 1.41421356237309505f;  // the points: sqrt(1/2), sqrt(2)
+
+// B^T d
+INLINE void to_points(const Lanes (&d)[SEEN], Lanes (&point)[SEEN])
+{
+    const Lanes p_even = d[4] - 2.0f * d[2], p_odd = P * (d[3] - 2.0f * d[1]);
+    const Lanes q_even = d[4] - 0.5f * d[2], q_odd = Q * (d[3] - 0.5f * d[1]);
+    point[0] = d[4] + d[0] - 2.5f * d[2];
+    point[1] = p_even + p_odd;
+    point[2] = p_even - p_odd;
+    point[3] = q_even + q_odd;
+    point[4] = q_even - q_odd;
+    point[5] = d[5] + d[1] - 2.5f * d[3];
+}
+
+// A^T m
+INLINE void from_points(const Lanes (&m)[SEEN], Lanes (&out)[OUT])
+{
+    const Lanes p_even = m[1] + m[2], p_odd = m[1] - m[2], q_even = m[3] + m[4], q_odd = m[3] - m[4];
+    out[0] = m[0] + p_even + q_even;
+    out[1] = P * p_odd + Q * q_odd;
+    out[2] = 0.5f * p_even + 2.0f * q_even;
+    out[3] = 0.5f * P * p_odd + 2.0f * Q * q_odd + m[5];
+}
+
+// Some rows of tiles of one image.
+struct Section {
+    int64 image, first, rows;
+};
+
+// A row of pixels -> its four phases, `size` apart; up to LANES numbers are written beyond each.
+INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
+{
+    const Range real = inside(p.left, 1, y < 0 || y >= p.height ? 0 : p.width, p.pitch * OUT);
+    std::memset(padded, 0, real.first * sizeof(float));
+    std::memcpy(padded + real.first, plane + y * p.width + p.left + real.first, (real.end - real.first) * sizeof(float));
+    std::memset(padded + real.end, 0, (p.pitch * OUT - real.end) * sizeof(float));
+    for (int64 j = 0; j < p.pitch; j += LANES) {
+        const float* from = padded + j * OUT;
+        const Lanes a = load(from), b = load(from + LANES), c = load(from + 2 * LANES), d = load(from + 3 * LANES);
+        const Lanes even = every_second<0>(a, b), odd = every_second<1>(a, b);
+        const Lanes more_even = every_second<0>(c, d), more_odd = every_second<1>(c, d);
+        store(to + j, every_second<0>(even, more_even));
+        store(to + size + j, every_second<0>(odd, more_odd));
+        store(to + 2 * size + j, every_second<1>(even, more_even));
+        store(to + 3 * size + j, every_second<1>(odd, more_odd));
+    }
+}
+
+// What some rows of tiles see of one channel: (4, 4, size), as planes of tiles.
+static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* padded, float* to)
+{
+    for (int64 row = 0; row <= rows; ++row)
+        for (int64 y = 0; y < OUT && row * OUT + y < rows * OUT + SEEN - OUT; ++y)
+            split_row(plane, p, p.top + (first + row) * OUT + y, padded, to + y * OUT * size + row * p.pitch, size);
+}
+
+// The planes of one channel -> its numbers at the 36 places, `apart` from place to place.
+INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int64 tiles, float* places, int64 apart)
+{
+    for (int64 q = 0; q < tiles; q += LANES) {
+        Lanes half[SEEN][SEEN];  // [column][place of the row]
+        for (int x = 0; x < SEEN; ++x) {
+            Lanes d[SEEN];
+            for (int y = 0; y < SEEN; ++y) d[y] = load(planes + (y % OUT * OUT + x % OUT) * size + q + y / OUT * pitch + x / OUT);
+            to_points(d, half[x]);
+        }
+        for (int y = 0; y < SEEN; ++y) {
+            Lanes row[SEEN], point[SEEN];
+            for (int x = 0; x < SEEN; ++x) row[x] = half[x][y];
+            to_points(row, point);
+            for (int x = 0; x < SEEN; ++x) store(places + (y * SEEN + x) * apart + q, point[x]);
+        }
+    }
+}
+
+// The sums of one channel at the 36 places -> its pixels, as phases: (4, 4, size).
+INLINE void transform_back(const float* places, int64 apart, int64 tiles, float* phases, int64 size)
+{
+    for (int64 q = 0; q < tiles; q += LANES) {
+        Lanes half[SEEN][OUT];  // [column of places][row of the tile]
+        for (int x = 0; x < SEEN; ++x) {
+            Lanes m[SEEN];
+            for (int y = 0; y < SEEN; ++y) m[y] = load(places + (y * SEEN + x) * apart + q);
+            from_points(m, half[x]);
+        }
+        for (int y = 0; y < OUT; ++y) {
+            Lanes row[SEEN], out[OUT];
+            for (int x = 0; x < SEEN; ++x) row[x] = half[x][y];
+            from_points(row, out);
+            for (int x = 0; x < OUT; ++x) store(phases + (y * OUT + x) * size + q, out[x]);
+        }
+    }
+}
+
+// Phases to rows of pixels.
+template <bool rectified>
+static void put_section(const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* plane)
+{
+    const auto finished = [bias](float sum) { return rectified && sum + bias < 0 ? 0.0f : sum + bias; };
+    const int64 first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height), whole = to.width / OUT;
+    for (int64 y = first; y < end; ++y) {
+        const float* from = phases + y % OUT * OUT * size + (y / OUT - section.first) * pitch;
+        float* row = plane + y * to.width;
+        for (int64 j = 0; j < whole; ++j)
+            for (int x = 0; x < OUT; ++x) row[j * OUT + x] = finished(from[x * size + j]);
+        for (int64 x = 0; x < to.width - whole * OUT; ++x) row[whole * OUT + x] = finished(from[x * size + whole]);
+    }
+}
+
+template <int V>
+INLINE void products(
+    const float* places, const int64* offset, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart)
+{
+    for (int64 block = 0; block < blocks; ++block) {
+        Lanes sum[ROWS][V];
+        tile<V>(places, offset, terms, weights + block * terms * ROWS, sum);
+        for (int r = 0; r < ROWS; ++r)
+            for (int v = 0; v < V; ++v) store(sums + (block * ROWS + r) * apart + v * LANES, sum[r][v]);
+    }
+}
+
+constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
+
+// `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). Planes have phases by 4; the grid is of pixels.
+static void winograd(const float* source, const Planes& p, const float* weights, const float* bias, const Result& to, int64 images, int64 groups, float* result)
+{
+    if (images == 0) return;
+    const int64 tile_rows = up(to.rows, OUT), per_row = p.pitch, blocks = up(to.channels, ROWS);
+    const int64 rows = std::min(tile_rows, std::max<int64>(1, TOGETHER / per_row)), strips = up(tile_rows, rows);
+    const int64 even = up(tile_rows, strips), tiles = even * per_row;  // of a section
+    const int64 threads = omp_get_max_threads(), sections = images * strips;
+    const int64 fitting = std::max<int64>(1, TOGETHER / tiles), together = std::min(fitting, std::max<int64>(1, sections / threads));
+    const int64 parts = up(sections, together), some = share(blocks, up(threads, parts * groups), 1), chunks = up(blocks, some);
+
+    const int64 width = up(together * tiles, LANES) * LANES + LANES,  // and distances that are no multiple of a page
+                size = plane_size(p, even) + LANES;
+    const int64 apart = p.channels * width + LANES, sums_apart = some * ROWS * width + LANES;
+    std::vector<int64> offset(p.channels);
+    for (int64 k = 0; k < p.channels; ++k) offset[k] = k * width;
+
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64 number = 0; number < parts * groups * chunks; ++number) {
+        const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
+        const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
+        const int64 row_room = up(p.pitch, LANES) * LANES * OUT, planes_room = up(OUT * OUT * size + p.pitch + LANES, LANES) * LANES;
+        float* padded = scratch(row_room + planes_room + PLACES * (apart + sums_apart));
+        float *planes = padded + row_room, *places = planes + planes_room, *sums = places + PLACES * apart;
+
+        const auto section_of = [&](int64 i) {
+            const int64 one = part * together + i, first = one % strips * even;
+            return Section{one / strips, first, std::min(even, tile_rows - first)};
+        };
+        for (int64 i = 0; i < all; ++i) {
+            const Section section = section_of(i);
+            for (int64 c = 0; c < p.channels; ++c) {
+                const float* plane = source + section.image * p.image + (group * p.channels + c) * p.height * p.width;
+                lay_tiles(plane, p, section.first, section.rows, size, padded, planes);
+                transform_channel(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
+            }
+        }
+        for (int64 place = 0; place < PLACES; ++place) {
+            const float* own = weights + ((group * PLACES + place) * blocks + block) * p.channels * ROWS;
+            const int64 vectors = up(all * tiles, LANES);
+            for (int64 v = 0; v < vectors;) {
+                const float* at = places + place * apart + v * LANES;
+                float* there = sums + place * sums_apart + v * LANES;
+                const int64 left = vectors - v;
+                if (left >= 5 || left == 3) products<3>(at, offset.data(), p.channels, own, here, there, width), v += 3;
+                else if (left >= 2) products<2>(at, offset.data(), p.channels, own, here, there, width), v += 2;
+                else products<1>(at, offset.data(), p.channels, own, here, there, width), v += 1;
+            }
+        }
+        float* phases = places;  // no longer needed
+        const int64 phase_size = up(tiles, LANES) * LANES + LANES;
+        for (int64 o = 0; o < std::min(here * ROWS, to.channels - block * ROWS); ++o)
+            for (int64 i = 0; i < all; ++i) {
+                const Section section = section_of(i);
+                const int64 channel = group * to.channels + block * ROWS + o;
+                transform_back(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
+                const auto put = to.rectified ? put_section<true> : put_section<false>;
+                put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
+                    result + section.image * to.image + channel * to.height * to.width);
+            }
+    }
+}
