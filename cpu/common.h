@@ -13,14 +13,20 @@ typedef long long int64;
 struct Engine {
     int64 lanes, rows;  // the widths to which output channels are filled up: in gradients of weights, in weights
     void (*correlate)(
-        const float* source, const int64* planes, const float* weights, const float* bias, const int64* plane, const int64* shift,
-        int64 terms, const int64* to, int64 images, int64 groups, float* result);
+        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
+        const int64* shift, int64 terms, const int64* to, int64 images, int64 groups, float* result);
     void (*correlate_weights)(
         const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
         int64 images, int64 groups, int64 shares, float* gradient);
     void (*winograd)(
-        const float* source, const int64* planes, const float* weights, const float* bias, const int64* to, int64 images, int64 groups,
-        float* result);
+        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, int64 images,
+        int64 groups, float* result);
+    void (*max_pool)(
+        const float* source, const int64* planes, const int64* plane, const int64* shift, int64 cells, const int64* to, int64 number,
+        float* maxima, signed char* winners);
+    void (*to_winners)(
+        const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h,
+        int64 stride_w, int64 targets, int64 number, float* pixels);
 };
 
 // A struct of 64-bit integers, as Python gives it.

@@ -20,11 +20,14 @@ from .engine import Engine, address, engine
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
 
+Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
 
 
-def correlate(x: np.ndarray, weights: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None) -> np.ndarray:
-    """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns)."""
+def correlate(
+    x: np.ndarray, weights: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None, rectified: bool = False
+) -> np.ndarray:
+    """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns), or max(this, 0)."""
     outputs, spatial = len(weights), x.shape[2:]
     y = np.empty((len(x), outputs, *plans.positions(spatial, geometry)), np.float32)
     biases = None if bias is None else _packed(bias.reshape(geometry.group, -1, 1))
@@ -32,10 +35,10 @@ def correlate(x: np.ndarray, weights: np.ndarray, geometry: Geometry, bias: np.n
     shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "winograd", lambda: _packed(winograd.transformed(by_group)))
-        _run_winograd(winograd.plan(*shape), x, filters, biases, geometry.group, y)
+        _run_winograd(winograd.plan(*shape), x, (filters, biases, rectified), geometry.group, y)
     else:
         filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
-        _run(plans.forward(*shape), x, filters, biases, geometry.group, y)
+        _run(plans.forward(*shape), x, (filters, biases, rectified), geometry.group, y)
     return y
 
 
@@ -49,7 +52,7 @@ def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geom
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
         x = np.empty(whole, np.float32)
-        _run_winograd(winograd.plan(*shape), signal, filters, None, geometry.group, x)
+        _run_winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -61,7 +64,7 @@ def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geom
             return _packed(cells.reshape(geometry.group, channels, -1))
 
         filters = prepared(weights, ("transposed", geometry, number), turned)
-        _run(phase.plan, signal, filters, None, geometry.group, x)
+        _run(phase.plan, signal, (filters, None, False), geometry.group, x)
     return x
 
 
@@ -81,24 +84,25 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     return total.reshape(group * outputs, channels, *geometry.kernel)
 
 
-def _run(
-    plan: Plan, source: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, group: int, result: np.ndarray
-) -> None:
+def _run(plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray) -> None:
     source = np.ascontiguousarray(source)
     _engine().correlate(
-        *(address(source), plan.planes, address(filters), None if bias is None else address(bias)),
+        *(address(source), plan.planes, *_arguments(filters)),
         *(plan.plane, plan.shift, plan.terms, plan.result, len(source), group, address(result)),
     )
 
 
-def _run_winograd(
-    plan: Plan, source: np.ndarray, filters: np.ndarray, bias: np.ndarray | None, group: int, result: np.ndarray
-) -> None:
+def _run_winograd(plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray) -> None:
     source = np.ascontiguousarray(source)
     _engine().winograd(
-        *(address(source), plan.planes, address(filters), None if bias is None else address(bias)),
+        *(address(source), plan.planes, *_arguments(filters)),
         *(plan.result, len(source), group, address(result)),
     )
+
+
+def _arguments(filters: Filters) -> tuple[int, int | None, bool]:
+    weights, bias, rectified = filters
+    return address(weights), None if bias is None else address(bias), rectified
 
 
 def _packed(weights: np.ndarray) -> np.ndarray:

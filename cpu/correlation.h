@@ -10,12 +10,12 @@ struct Result {
     int64 image;                    // from one image of the result to the next, in numbers
     int64 top, left;                // where the grid's first output lies
     int64 stride_h, stride_w;       // from output to output
-    int64 rectified;                // whether the result is max(sum, 0)
 };
 
 struct Filters {
     const float* weights;  // (groups, blocks, terms, ROWS), the last block filled up with zeros
     const float* bias;     // (groups, blocks, ROWS), or null
+    bool rectified;        // whether the result is max(sum, 0)
     const int64* plane;    // the terms' planes
     const int64* shift;    // and how far they are shifted
     int64 terms;
@@ -24,7 +24,7 @@ struct Filters {
 // Sums of the positions q to q + V * LANES, as far as they lie before `end`, of `channels` channels, to their places.
 template <int V>
 INLINE void put(
-    const Lanes (&sum)[ROWS][V], const float* bias, const Result& to, int64 pitch, int64 channels, int64 q, int64 end, float* result)
+    const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, int64 end, float* result)
 {
     const int64 size = to.height * to.width, last = std::min<int64>(q + V * LANES, end);
     const bool side_by_side = to.width == pitch && to.stride_h == 1 && to.stride_w == 1 && last == q + V * LANES;
@@ -32,7 +32,7 @@ INLINE void put(
         Lanes value[V];
         for (int v = 0; v < V; ++v) {
             value[v] = bias ? sum[r][v] + bias[r] : sum[r][v];
-            if (to.rectified) value[v] = value[v] < 0 ? Lanes{} : value[v];
+            if (rectified) value[v] = value[v] < 0 ? Lanes{} : value[v];
         }
         if (side_by_side) {
             for (int v = 0; v < V; ++v) store(result + q + v * LANES, value[v]);
@@ -73,7 +73,7 @@ INLINE void tiles(
     for (int64 block = blocks.first; block < blocks.end; ++block) {
         Lanes sum[ROWS][V];
         tile<V>(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
-        put<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, end,
+        put<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, end,
                result + block * ROWS * to.height * to.width);
     }
 }
@@ -121,7 +121,8 @@ static void correlate(
         const float* from = source + image * p.image + group * p.channels * p.height * p.width;
         float* there = result + image * to.image + group * to.channels * to.height * to.width;
         const Filters own = {
-            f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.plane, f.shift, f.terms};
+            f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
+            f.plane, f.shift, f.terms};
         if (p.in_place) {
             correlate_piece(from, 0, p, offset.data(), own, to, piece, there);
             continue;

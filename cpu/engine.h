@@ -7,12 +7,13 @@ namespace ENGINE {
 #include "correlation.h"
 #include "weight_gradient.h"
 #include "winograd.h"
+#include "pooling.h"
 
 static void run_correlate(
-    const float* source, const int64* planes, const float* weights, const float* bias, const int64* plane, const int64* shift, int64 terms,
-    const int64* to, int64 images, int64 groups, float* result)
+    const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
+    const int64* shift, int64 terms, const int64* to, int64 images, int64 groups, float* result)
 {
-    const Filters filters = {weights, bias, plane, shift, terms};
+    const Filters filters = {weights, bias, rectified != 0, plane, shift, terms};
     correlate(source, as<Planes>(planes), filters, as<Result>(to), images, groups, result);
 }
 
@@ -20,15 +21,30 @@ static void run_correlate_weights(
     const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
     int64 images, int64 groups, int64 shares, float* gradient)
 {
-    const Filters filters = {nullptr, nullptr, plane, shift, terms};
+    const Filters filters = {nullptr, nullptr, false, plane, shift, terms};
     correlate_weights(source, as<Planes>(planes), filters, signal, as<Result>(to), images, groups, shares, gradient);
 }
 
 static void run_winograd(
-    const float* source, const int64* planes, const float* weights, const float* bias, const int64* to, int64 images, int64 groups, float* result)
+    const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, int64 images,
+    int64 groups, float* result)
 {
-    winograd(source, as<Planes>(planes), weights, bias, as<Result>(to), images, groups, result);
+    winograd(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), images, groups, result);
 }
 
-extern const Engine engine = {LANES, ROWS, run_correlate, run_correlate_weights, run_winograd};
+static void run_max_pool(
+    const float* source, const int64* planes, const int64* plane, const int64* shift, int64 cells, const int64* to, int64 number, float* maxima,
+    signed char* winners)
+{
+    max_pool(source, as<Planes>(planes), plane, shift, cells, as<Result>(to), number, maxima, winners);
+}
+
+static void run_to_winners(
+    const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h, int64 stride_w,
+    int64 targets, int64 number, float* pixels)
+{
+    to_winners(signal, winners, where, as<Planes>(planes), as<Result>(to), stride_h, stride_w, targets, number, pixels);
+}
+
+extern const Engine engine = {LANES, ROWS, run_correlate, run_correlate_weights, run_winograd, run_max_pool, run_to_winners};
 }  // namespace ENGINE

@@ -26,9 +26,14 @@ class Engine(ctypes.Structure):
     _fields_ = (
         ("lanes", NUMBER),
         ("rows", NUMBER),
-        ("correlate", ctypes.CFUNCTYPE(None, *[POINTER] * 6, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
+        (
+            "correlate",
+            ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, NUMBER, POINTER, NUMBER, NUMBER, POINTER),
+        ),
         ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, *[NUMBER] * 3, POINTER)),
-        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 5, NUMBER, NUMBER, POINTER)),
+        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
+        ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, POINTER, POINTER)),
+        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 5, *[NUMBER] * 4, POINTER)),
     )
 
 

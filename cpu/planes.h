@@ -30,28 +30,28 @@ INLINE Range inside(int64 origin, int64 stride, int64 size, int64 room)
     return {std::min(first, room), std::max(std::min(first, room), std::min(end, room))};
 }
 
-// One row of one phase.
-static void lay_row(const float* plane, const Planes& p, int64 row, int64 phase, float* to)
+// One row of one phase, with `padding` where there is no pixel.
+static void lay_row(const float* plane, const Planes& p, int64 row, int64 phase, float padding, float* to)
 {
     const int64 origin = p.left + phase, stride = p.phases_w;
     const Range real = inside(origin, stride, row < 0 || row >= p.height ? 0 : p.width, p.pitch);
     const float* from = plane + row * p.width + origin;
-    for (int64 j = 0; j < real.first; ++j) to[j] = 0;
+    for (int64 j = 0; j < real.first; ++j) to[j] = padding;
     if (stride == 1) std::memcpy(to + real.first, from + real.first, (real.end - real.first) * sizeof(float));
     else if (stride == 2) for (int64 j = real.first; j < real.end; ++j) to[j] = from[2 * j];
     else for (int64 j = real.first; j < real.end; ++j) to[j] = from[stride * j];
-    for (int64 j = real.end; j < p.pitch; ++j) to[j] = 0;
+    for (int64 j = real.end; j < p.pitch; ++j) to[j] = padding;
 }
 
 // What the outputs of `rows` rows from the row `first` on read: (channels, phases_h, phases_w, size), then zeros as far as a
 // tile may read on.
-static void lay(const float* source, const Planes& p, int64 first, int64 rows, int64 size, float* to)
+static void lay(const float* source, const Planes& p, int64 first, int64 rows, int64 size, float* to, float padding = 0)
 {
     for (int64 channel = 0; channel < p.channels; ++channel, source += p.height * p.width)
         for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h)
             for (int64 phase_w = 0; phase_w < p.phases_w; ++phase_w, to += size)
                 for (int64 row = 0; row < rows + p.reach; ++row)
-                    lay_row(source, p, p.top + phase_h + (first + row) * p.phases_h, phase_w, to + row * p.pitch);
+                    lay_row(source, p, p.top + phase_h + (first + row) * p.phases_h, phase_w, padding, to + row * p.pitch);
     std::memset(to, 0, (p.pitch + VECTORS * LANES) * sizeof(float));
 }
 

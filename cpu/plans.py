@@ -60,7 +60,6 @@ class Result(NamedTuple):
     left: int = 0
     stride_h: int = 1
     stride_w: int = 1
-    rectified: bool = False
 
 
 class Mirrored(NamedTuple):

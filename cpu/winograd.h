@@ -136,7 +136,9 @@ INLINE void products(
 constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
 
 // `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). Planes have phases by 4; the grid is of pixels.
-static void winograd(const float* source, const Planes& p, const float* weights, const float* bias, const Result& to, int64 images, int64 groups, float* result)
+static void winograd(
+    const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, int64 images, int64 groups,
+    float* result)
 {
     if (images == 0) return;
     const int64 tile_rows = up(to.rows, OUT), per_row = p.pitch, blocks = up(to.channels, ROWS);
@@ -191,7 +193,7 @@ static void winograd(const float* source, const Planes& p, const float* weights,
                 const Section section = section_of(i);
                 const int64 channel = group * to.channels + block * ROWS + o;
                 transform_back(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
-                const auto put = to.rectified ? put_section<true> : put_section<false>;
+                const auto put = rectified ? put_section<true> : put_section<false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
                     result + section.image * to.image + channel * to.height * to.width);
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from ..errors import BadInput
 from ..layers.arrays import Array, Shape
 from ..layers.input import Input
 from ..layers.layer import Layer
-from .graph import Graph, check_size
+from ..layers.relu import ReLU
+from .graph import Graph, Node, check_size
 from .rules import Rule
 from .trace import Trace
 
@@ -67,9 +69,12 @@ def run_forward(
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
     waiting = _readers_on(graph, route)
     trace.values.update({value: array for value, array in given.items() if waiting[value] or value in keep.values})
+    behind = _rectifiers(graph, route, waiting, keep, given)
     for number in route:
         node = graph.nodes[number]
-        if not isinstance(node.layer, Input):
+        if number in behind:
+            _run_rectified(node, graph.nodes[behind[number]], trace)
+        elif number not in behind.values() and not isinstance(node.layer, Input):
             _run(number, trace, number in keep.nodes, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
@@ -93,6 +98,27 @@ def _run(number: int, trace: Trace, save: bool, seed: Sequence[int]) -> None:
         trace.values.setdefault(value, top)  # a given value stays
     if save:
         trace.saved[number] = saved
+
+
+def _rectifiers(
+    graph: Graph, route: Sequence[int], waiting: Sequence[set[int]], keep: Keep, given: Mapping[int, Array]
+) -> dict[int, int]:
+    """Layers that can clamp their top at 0 by themselves -> the ReLU behind them, where it alone reads that top and nobody keeps it."""
+    found = {}
+    for number in route:
+        node = graph.nodes[number]
+        if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and keep.values.union(given).isdisjoint(node.tops):
+            (reader,) = waiting[node.tops[0]]
+            relu = graph.nodes[reader]
+            if isinstance(relu.layer, ReLU) and not relu.layer.slope and given.keys().isdisjoint(relu.tops):
+                found[number] = reader
+    return found
+
+
+def _run_rectified(node: Node, relu: Node, trace: Trace) -> None:
+    bottoms = [trace.values[value] for value in node.bottoms]
+    layer: Any = node.layer
+    (trace.values[relu.tops[0]],), _ = layer.forward(bottoms, trace.parameters[layer.name], rectified=True)
 
 
 def _rng(layer: Layer, seed: Sequence[int], number: int) -> np.random.Generator:

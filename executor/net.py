@@ -43,7 +43,7 @@ class Net:
         self.dtype = np.dtype(dtype)
         self.device = Device.named(device)
         placed = {
-            layer: tuple(_read_only(self.device.array(array, self.dtype)) for array in arrays)
+            layer: tuple(_read_only(self.device.array(array, self.dtype), array) for array in arrays)
             for layer, arrays in parameters.items()
         }
         self.params: Mapping[str, tuple[Array, ...]] = MappingProxyType(share(graph, placed))
@@ -180,10 +180,13 @@ class Net:
         return array
 
 
-def _read_only(array: Array) -> Array:
-    """The array, on the CPU as a view that nobody can write through; itself if it is one: nets that share weights share what
-    is kept beside them."""
+def _read_only(array: Array, given: Array) -> Array:
+    """The array, on the CPU as a view that nobody can write through; itself if nobody can as it is: nets that share weights
+    share what is kept beside them. A copy of what was ``given`` is this net's own."""
     if isinstance(array, np.ndarray) and array.flags.writeable:
+        own = not np.may_share_memory(array, given)
         array = array.view()
         array.setflags(write=False)
+        if own and array.base is not None:
+            array.base.setflags(write=False)
     return array

@@ -113,6 +113,8 @@ class FilterLayer(Layer):
 class Convolution(FilterLayer):
     """Caffe's Convolution, any number of spatial axes. Weights (num_output, C/group, *kernel), bias (num_output,)."""
 
+    rectifies = True
+
     def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
         kernel = self.geometry(bottoms[0]).kernel
         return self._specs((self.outputs, self.channels(bottoms[0]) // self.group, *kernel))
@@ -128,6 +130,13 @@ class Convolution(FilterLayer):
     def multiply_adds(self, bottom: Shape) -> int:
         weights, top = self.parameter_specs([bottom])[0].shape, self.top_shapes([bottom])[0]
         return count(top) * count(weights[1:])
+
+    def forward(
+        self, bottoms: Sequence[Array], parameters: Sequence[Array], rectified: bool = False
+    ) -> tuple[list[Array], Any]:
+        """``rectified``: the tops are max(y, 0)."""
+        weights, bias = parameters if self.bias_term else (*parameters, None)
+        return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), bias, rectified)], None
 
     def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
         return correlate(x, weights, self.geometry(x.shape), bias)

@@ -80,14 +80,17 @@ class Geometry:
         return kernels.windows(tuple(spatial), self.kernel, self.stride, self.pad, self.dilation, positions)
 
 
-def correlate(x: Array, weights: Array, geometry: Geometry, bias: Array | None = None) -> Array:
-    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial)."""
+def correlate(
+    x: Array, weights: Array, geometry: Geometry, bias: Array | None = None, rectified: bool = False
+) -> Array:
+    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial), or max(this, 0)."""
     xp, rank = array_module(x), geometry.rank
     lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
     images = x.reshape(-1, *x.shape[-rank - 1 :])
     positions = geometry.reduced(spatial)
     if geometry.rank == 2 and engine.serves(images, weights):
-        return convolution.correlate(images, weights, geometry, bias).reshape(*lead, len(weights), *positions)
+        y = convolution.correlate(images, weights, geometry, bias, rectified)
+        return y.reshape(*lead, len(weights), *positions)
     y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)
 
@@ -97,6 +100,8 @@ def correlate(x: Array, weights: Array, geometry: Geometry, bias: Array | None =
     threads.run(of_chunk, _chunks(images, geometry, positions))
     if bias is not None:
         y += bias.reshape(geometry.group, -1, 1)
+    if rectified:
+        xp.maximum(y, 0, out=y)
     return y.reshape(*lead, len(weights), *positions)
 
 

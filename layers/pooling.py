@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cpu import pooling
 from ..cuda import kernels
 from .arrays import Array, Shape, array_module, blocks, count
 from .layer import Layer, Step
@@ -195,6 +196,8 @@ class Pooling(Layer):
         """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""
         windows, planes = self.windows(bottom), count(winners.shape[:-2])
         pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
+        if pooling.to_winners(signal, winners, windows, pixels):
+            return pixels
         if kernels.to_winners(signal, winners, windows.record(), pixels):
             return pixels
         padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
@@ -224,7 +227,7 @@ class Pooling(Layer):
         lowest, number = xp.finfo(x.dtype).min, np.min_scalar_type(-count(windows.kernel) - 1).type
         shape = (*x.shape[:-2], *windows.positions)
         y, winners = xp.empty(shape, x.dtype), xp.empty(shape, number)
-        if kernels.max_pool(x, windows.record(), y, winners):
+        if pooling.max_pool(x, windows, y, winners) or kernels.max_pool(x, windows.record(), y, winners):
             return y, winners
         planes, cells = x.reshape(-1, *windows.size), list(windows.cells())
         y = xp.full((len(planes), *windows.positions), lowest, x.dtype)

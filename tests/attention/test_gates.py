@@ -283,9 +283,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, kind: str, method: str) -> Counter[
     made, calls = layer_class(kind), Counter[str]()
     original = getattr(made, method)
 
-    def counting(self, *arguments):
+    def counting(self, *arguments, **options):
         calls[self.name] += 1
-        return original(self, *arguments)
+        return original(self, *arguments, **options)
 
     monkeypatch.setattr(made, method, counting)
     return calls

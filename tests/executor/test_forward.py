@@ -48,7 +48,7 @@ def test_only_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     net = chain()
     called = watch.calls(monkeypatch, net, "forward")
     trace = net.forward(data=X, blobs=["p1"])
-    assert called == ["c1", "relu_c1", "p1"]
+    assert called == ["c1", "p1"]  # c1 is its ReLU as well
     assert trace.blobs == ["p1"]
     assert trace.shape("c1") == (2, 2, 4, 5)
     with pytest.raises(
@@ -90,6 +90,16 @@ def test_inputs_by_name_or_in_a_table() -> None:
     assert net.forward({"a/b": [[1, 2, 3]]}, c=[[1, 1, 1]])["sum"].tolist() == [[2, 3, 4]]
 
 
+def test_a_relu_that_alone_reads_a_convolution_is_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = chain()
+    whole = net.forward(data=X)
+    called = watch.calls(monkeypatch, net, "forward")
+    trace = net.forward(data=X, blobs=["c1", "c2"])
+    assert called == ["c1", "p1", "c2"]
+    for blob in ("c1", "c2"):
+        assert np.array_equal(trace[blob], whole[blob])
+
+
 # -- what is kept -------------------------------------------------------------------------------------------------------
 
 
@@ -97,18 +107,18 @@ def test_inputs_by_name_or_in_a_table() -> None:
     ("asked", "layers", "values"),
     [
         ({"blobs": ["fc"]}, {"fc"}, {("fc", None)}),
-        ({"blobs": ["prob", "c1"]}, {"prob", "relu_c1"}, {("prob", None), ("c1", None)}),
-        # ReLUs read their tops, MAX pooling its switches, convolutions nothing
-        ({"blobs": ["fc"], "rule": "gradient", "to": ["data"]}, {"fc", "relu_c1", "relu_c2"},
+        ({"blobs": ["prob", "c1"]}, {"prob", "c1"}, {("prob", None), ("c1", None)}),
+        # ReLUs read their tops (which the convolutions made), MAX pooling its switches, convolutions nothing
+        ({"blobs": ["fc"], "rule": "gradient", "to": ["data"]}, {"fc", "c1", "c2"},
          {("fc", None), ("c1", None), ("c2", None)}),
-        ({"blobs": ["fc"], "rule": "guided", "to": ["p1"]}, {"fc", "relu_c2"}, {("fc", None), ("c2", None)}),
+        ({"blobs": ["fc"], "rule": "guided", "to": ["p1"]}, {"fc", "c2"}, {("fc", None), ("c2", None)}),
         ({"blobs": ["prob"], "rule": "gradient", "to": ["fc"]}, {"prob"}, {("prob", None)}),
         # excitation reads the bottoms of layers with weights
-        ({"blobs": ["fc"], "rule": "excitation", "to": ["p1"]}, {"fc", "relu_c2", "p1"},
+        ({"blobs": ["fc"], "rule": "excitation", "to": ["p1"]}, {"fc", "c2", "p1"},
          {("fc", None), ("c2", None), ("p1", None)}),
         ({"blobs": ["fc"], "rule": "excitation", "to": ["fc"]}, {"fc"}, {("fc", None)}),
         # so do gradients of weights; down to the first of them
-        ({"blobs": ["fc"], "rule": "gradient", "params": True}, {"fc", "relu_c1", "relu_c2", "p1"},
+        ({"blobs": ["fc"], "rule": "gradient", "params": True}, {"fc", "c1", "c2", "p1"},
          {("fc", None), ("c1", None), ("c2", None), ("p1", None), ("data", None)}),
     ],
 )  # fmt: skip
@@ -131,8 +141,7 @@ def test_arrays_are_freed_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = watch.Arrays(monkeypatch, net)
     net.forward(data=X, blobs=["prob"])
     assert arrays.alive_at == {
-        "c1": set(), "relu_c1": {"c1"}, "p1": {"relu_c1"}, "c2": {"p1"}, "relu_c2": {"c2"}, "fc": {"relu_c2"},
-        "prob": {"fc"},
+        "c1": set(), "p1": {"c1"}, "c2": {"p1"}, "fc": {"c2"}, "prob": {"fc"},
     }  # fmt: skip
 
 

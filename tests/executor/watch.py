@@ -23,9 +23,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, net: Net, method: str) -> list[str]:
 
 
 def _noting(original: Any, name: str, called: list[str]) -> Any:
-    def noting(*arguments: Any) -> Any:
+    def noting(*arguments: Any, **options: Any) -> Any:
         called.append(name)
-        return original(*arguments)
+        return original(*arguments, **options)
 
     return noting
 
@@ -46,9 +46,9 @@ class Arrays:
         return {name for name, reference in self._made.items() if reference() is not None}
 
     def _watching(self, original: Any, name: str) -> Any:
-        def watching(bottoms: Any, parameters: Any) -> Any:
+        def watching(bottoms: Any, parameters: Any, **options: Any) -> Any:
             self.alive_at[name] = self.alive
-            tops, saved = original(bottoms, parameters)
+            tops, saved = original(bottoms, parameters, **options)
             self._made[name] = weakref.ref(tops[0])
             return tops, saved
 
