@@ -3,36 +3,38 @@
 //     gradient[term][o] = sum over images and positions q of planes[plane(term)][q + shift(term)] * signal[o][q]
 //
 // The signal is laid with its channels side by side, since a register holds neighbouring numbers of a sum: ROWS terms by V
-// vectors of output channels.
+// vectors of output channels. Columns at which a window wraps around are left out: 0 times what lies there may be NaN.
 
 
 template <int V>
-INLINE void outer(const float* planes, const int64* offset, const float* signal, int64 channels, int64 positions, float* gradient)
+INLINE void outer(
+    const float* planes, const int64* offset, int64 pitch, const float* signal, int64 channels, int64 rows, int64 columns, float* gradient)
 {
     Lanes sum[ROWS][V];
     for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < V; ++v) sum[r][v] = load(gradient + r * channels + v * LANES);
-    for (int64 q = 0; q < positions; ++q, signal += channels) {
-        Lanes s[V];
+    for (int64 row = 0; row < rows; ++row, planes += pitch)
+        for (int64 column = 0; column < columns; ++column, signal += channels) {
+            Lanes s[V];
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) s[v] = load(signal + v * LANES);
+            for (int v = 0; v < V; ++v) s[v] = load(signal + v * LANES);
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; ++r)
+            for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[r][v] += planes[offset[r] + q] * s[v];
-    }
+                for (int v = 0; v < V; ++v) sum[r][v] += planes[offset[r] + column] * s[v];
+        }
     for (int r = 0; r < ROWS; ++r)
         for (int v = 0; v < V; ++v) store(gradient + r * channels + v * LANES, sum[r][v]);
 }
 
-// (to.channels, rows, columns) from the row `first` on -> (rows, pitch, channels), zeros where there is no output.
-static void lay_signal(const float* signal, const Result& to, int64 pitch, int64 first, int64 rows, int64 channels, float* laid)
+// (to.channels, rows, columns) from the row `first` on -> (rows, columns, channels), zeros where there is no channel.
+static void lay_signal(const float* signal, const Result& to, int64 first, int64 rows, int64 channels, float* laid)
 {
-    std::memset(laid, 0, rows * pitch * channels * sizeof(float));
+    std::memset(laid, 0, rows * to.columns * channels * sizeof(float));
     for (int64 o = 0; o < to.channels; ++o)
         for (int64 row = 0; row < rows; ++row) {
             const float* from = signal + (o * to.rows + first + row) * to.columns;
-            float* there = laid + row * pitch * channels + o;
+            float* there = laid + row * to.columns * channels + o;
             for (int64 column = 0; column < to.columns; ++column) there[column * channels] = from[column];
         }
 }
@@ -52,21 +54,21 @@ static void correlate_weights(
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < shares * groups; ++number) {
         const int64 one = number / groups, group = number % groups;
-        float *planes = scratch(room(p, rows) + rows * p.pitch * channels), *laid = planes + room(p, rows);
+        float *planes = scratch(room(p, rows) + rows * to.columns * channels), *laid = planes + room(p, rows);
         float* sums = gradient + number * terms * channels;
         std::memset(sums, 0, terms * channels * sizeof(float));
         for (int64 image = images * one / shares; image < images * (one + 1) / shares; ++image)
             for (int64 first = 0; first < to.rows; first += rows) {
                 const int64 here = std::min(rows, to.rows - first);
                 lay(source + image * p.image + group * p.channels * p.height * p.width, p, first, here, size, planes);
-                lay_signal(signal + image * to.image + group * to.channels * to.rows * to.columns, to, p.pitch, first, here, channels, laid);
+                lay_signal(signal + image * to.image + group * to.channels * to.rows * to.columns, to, first, here, channels, laid);
                 for (int64 k = 0; k < terms; k += ROWS)
                     for (int64 o = 0; o < channels;) {
                         const int64 left = (channels - o) / LANES;
                         float* at = sums + k * channels + o;
-                        if (left >= 5 || left == 3) outer<3>(planes, &offset[k], laid + o, channels, here * p.pitch, at), o += 3 * LANES;
-                        else if (left >= 2) outer<2>(planes, &offset[k], laid + o, channels, here * p.pitch, at), o += 2 * LANES;
-                        else outer<1>(planes, &offset[k], laid + o, channels, here * p.pitch, at), o += LANES;
+                        if (left >= 5 || left == 3) outer<3>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += 3 * LANES;
+                        else if (left >= 2) outer<2>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += 2 * LANES;
+                        else outer<1>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += LANES;
                     }
             }
     }
