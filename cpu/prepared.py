@@ -22,7 +22,7 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
         return make()
     if id(weights) not in _kept:
         _kept[id(weights)] = {}
-        weakref.finalize(weights, _kept.pop, id(weights))
+        weakref.finalize(weights, _kept.pop, id(weights), None)  # twice, if two threads came at once
     made = _kept[id(weights)]
     if what not in made:
         made[what] = make()
