@@ -1,7 +1,8 @@
 """Finds the engine's build for the processor at hand.
 
 Without one (no C++ compiler when the package was installed) layers run on NumPy, which is slower; this is said once.
-``THINKTWICE_ENGINE`` names a build, ``avx512``, ``avx2`` or ``portable``, in the place of the best; ``0`` turns the engine off.
+``THINKTWICE_ENGINE`` names a build, ``avx512``, ``avx2`` or ``portable``, in the place of the best; ``0`` turns the engine off;
+the path of a file asks for its builds.
 """
 
 from __future__ import annotations
@@ -40,19 +41,35 @@ class Engine(ctypes.Structure):
 @cache
 def engine() -> Engine | None:
     """The best build that this processor can run, or the one asked for; ``None`` where there is none, or none is wanted."""
-    told = os.environ.get("THINKTWICE_ENGINE")
-    if told == "0":
+    told = os.environ.get("THINKTWICE_ENGINE", "")
+    if told == "0" or _library() is None:
         return None
-    library = built(HERE, "_engine", "the engine")
-    if library is None:
-        return None
-    library.thinktwice_engine.restype = POINTER
-    for build in [told] if told else BUILDS:
-        address = library.thinktwice_engine(build.encode())
-        if address:
-            return Engine.from_address(address)
+    for name in [told] if told and not _is_path(told) else BUILDS:
+        found = build(name)
+        if found:
+            return found
     say(f"found THINKTWICE_ENGINE={told}, expected one of {BUILDS} that this processor can run")
     return None
+
+
+def build(name: str) -> Engine | None:
+    """One of ``BUILDS``; ``None`` where this processor cannot run it, or nothing was built. The tests compare them in one process."""
+    library = _library()
+    address = library.thinktwice_engine(name.encode()) if library else None
+    return Engine.from_address(address) if address else None
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    told = os.environ.get("THINKTWICE_ENGINE", "")
+    library = built(HERE, "_engine", "the engine", told if _is_path(told) else None)
+    if library:
+        library.thinktwice_engine.restype = POINTER
+    return library
+
+
+def _is_path(told: str) -> bool:
+    return os.sep in told
 
 
 def serves(*arrays: np.ndarray) -> bool:
