@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from ..cpu.prepared import prepared
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, array_module, divide, multiply
 from ..layers.layer import Step
@@ -31,9 +32,14 @@ def adds(layer: Any) -> bool:
 def linear(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
-    excitatory = array_module(a).maximum(step.parameters[0], 0)
-    z = layer.linear(a, excitatory)  # once per image, for all targets
-    return [multiply(layer.transposed(divide(signals[0], z), excitatory, step.bottom_shapes[0]), a)]
+    weights = excitatory(step.parameters[0])
+    z = layer.linear(a, weights)  # once per image, for all targets
+    return [multiply(layer.transposed(divide(signals[0], z), weights, step.bottom_shapes[0]), a)]
+
+
+def excitatory(weights: Array) -> Array:
+    """w+ = max(w, 0); made once for weights that stay."""
+    return prepared(weights, "excitatory", lambda: array_module(weights).maximum(weights, 0))
 
 
 @reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)
@@ -81,5 +87,6 @@ EXCITATION = register_rule(
             "BatchNorm": copy,
             "Scale": copy,
         },
+        exact=True,
     )
 )

@@ -64,7 +64,7 @@ def hard_rule(gated: Gated, gates: Gates, options) -> Rule:
         table["LRN"] = frozen_lrn
     if not options["forward_mask"]:
         table["ReLU"] = unmasked
-    return Rule("hard feedback", table)
+    return Rule("hard feedback", table, exact=True)
 
 
 METHOD = Method(

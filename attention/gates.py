@@ -73,7 +73,7 @@ def insert_feedback(net: Net, where: str | Sequence[str] = "all") -> Net:
             message.layer.add(
                 name=f"{layer.name}_feedback", type="Feedback", bottom=[top, f"{layer.name}_gates"], top=[top]
             )
-    return Net(Graph(message, net.graph.source), net.params, message, str(net.dtype), net.device.name)
+    return Net(Graph(message, net.graph.source, net.graph.exact), net.params, message, str(net.dtype), net.device.name)
 
 
 def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
@@ -252,16 +252,17 @@ class Pass:
     trace: Trace
     folded: bool
 
-    def contributions(self) -> Gates:
-        """The contribution weights a = dS/dy of all gated neurons, without their own gates: (K, N, C, H, W)."""
-        found = self.walk([self.of.gated(gate) for gate in self.of.gates])
+    def contributions(self, exact: bool = True) -> Gates:
+        """The contribution weights a = dS/dy of all gated neurons, without their own gates: (K, N, C, H, W). ``exact``: 0 where
+        nothing contributes, not only nearly so."""
+        found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=exact))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
     def gate_gradients(self) -> Iterator[tuple[str, tuple[Array, Array]]]:
         """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W) and the mean of |dS/dz| over the blob (K, N, 1, 1, 1): new
         arrays, made when its turn comes, since they are large."""
         x = self.activations()
-        return ((gate, gate_gradient(x[gate], a)) for gate, a in self.contributions().items())
+        return ((gate, gate_gradient(x[gate], a)) for gate, a in self.contributions(exact=False).items())
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""

@@ -51,7 +51,7 @@ def recovery_rule(gated: Gated, gates: Gates, options: Mapping[str, Any]) -> Rul
         gates[names[step.layer.name]] = z
         return [z * arriving, None]
 
-    return Rule("recovery", {"Feedback": recover})
+    return Rule("recovery", {"Feedback": recover}, exact=True)
 
 
 def threshold_options(threshold: Any = None) -> dict[str, Option]:

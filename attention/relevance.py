@@ -56,7 +56,7 @@ def relevance_rule(name: str, linear: StepRule, epsilon: float = 0) -> Rule:
         "Pooling": _where(lambda layer: layer.takes_averages, proportional),
         "Eltwise": _where(adds, proportional),
     }
-    return Rule(name, table)
+    return Rule(name, table, exact=True)
 
 
 def in_proportion(epsilon: float) -> StepRule:

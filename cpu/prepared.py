@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-
-Made = TypeVar("Made")
 
 _kept: dict[int, dict[Hashable, Any]] = {}  # by the identity of an array that is alive
 
 
-def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
-    """``make()``, or what it gave for the same weights before."""
+def prepared(weights: Any, what: Hashable, make: Callable[[], Any]) -> Any:
+    """The array that ``make()`` gives, or gave for the same weights before; then nobody writes to it either."""
     if not constant(weights):
         return make()
     if id(weights) not in _kept:
@@ -26,6 +24,7 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Made]) -> Made:
     made = _kept[id(weights)]
     if what not in made:
         made[what] = make()
+        made[what].setflags(write=False)
     return made[what]
 
 

@@ -36,9 +36,9 @@ _exactly: ContextVar[bool] = ContextVar("exactly", default=False)
 
 
 @contextmanager
-def exactly() -> Iterator[None]:
-    """Within, every convolution is a direct sum of products: where all of them are 0, so is the sum."""
-    before = _exactly.set(True)
+def exactly(wanted: bool = True) -> Iterator[None]:
+    """Within, if it is ``wanted``, every convolution is a direct sum of products: where all of them are 0, so is the sum."""
+    before = _exactly.set(wanted or _exactly.get())
     try:
         yield
     finally:

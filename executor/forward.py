@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..layers.arrays import Array, Shape
+from ..layers.correlation import exactly
 from ..layers.input import Input
 from ..layers.layer import Layer
 from ..layers.relu import ReLU
@@ -69,6 +70,20 @@ def run_forward(
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
     waiting = _readers_on(graph, route)
     trace.values.update({value: array for value, array in given.items() if waiting[value] or value in keep.values})
+    with exactly(graph.exact):
+        _run_route(route, trace, waiting, keep, given, seed)
+    return trace
+
+
+def _run_route(
+    route: Sequence[int],
+    trace: Trace,
+    waiting: list[set[int]],
+    keep: Keep,
+    given: Mapping[int, Array],
+    seed: Sequence[int],
+) -> None:
+    graph = trace.graph
     behind = _rectifiers(graph, route, waiting, keep, given)
     for number in route:
         node = graph.nodes[number]
@@ -80,7 +95,6 @@ def run_forward(
             waiting[value].discard(number)
             if not waiting[value] and value not in keep.values:
                 trace.values.pop(value, None)
-    return trace
 
 
 def _run(number: int, trace: Trace, save: bool, seed: Sequence[int]) -> None:

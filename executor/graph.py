@@ -35,9 +35,11 @@ class Graph:
     ``versions[name]`` all values of one blob, oldest first.
     """
 
-    def __init__(self, message: Any, source: str = ""):
-        """``message``: an upgraded ``NetParameter``, filtered for one state. Raises ``BadInput``."""
+    def __init__(self, message: Any, source: str = "", exact: bool = False):
+        """``message``: an upgraded ``NetParameter``, filtered for one state. ``exact``: all convolutions are direct sums of products,
+        though Winograd's way were shorter. Raises ``BadInput``."""
         self.source = source
+        self.exact = exact
         self.blobs: list[str] = []
         self.makers: list[int] = []
         self.versions: dict[str, list[int]] = {}

@@ -36,6 +36,7 @@ def load(
     flat: bool = False,
     shapes: Mapping[str, Shape] | None = None,
     seed: int | None = None,
+    exact: bool = False,
 ) -> Net:
     """A net from a prototxt (text or binary; V0, V1 or V2) and its weights (``.caffemodel`` or ``.caffemodel.h5``).
 
@@ -44,7 +45,8 @@ def load(
     shapes. ``partial=True`` lets the file hold layers that the net lacks and, with a ``seed``, draws those that the file
     lacks, as Caffe does for fine-tuning. ``flat=True`` makes kernels of the matrices of inner products, as Caffe's net
     surgery does, where the numbers are as many. Without ``weights`` the seed draws all; with neither, a net that has parameters is
-    refused: nothing is ever filled with zeros in silence.
+    refused: nothing is ever filled with zeros in silence. ``exact=True`` makes every convolution a direct sum of products; by default
+    those in single precision on the CPU whose kernels are 3 x 3 go Winograd's shorter way, which rounds a little more.
 
     Raises ``BadInput``: one line that names the file, the field, what was found and what was expected.
     """
@@ -62,6 +64,7 @@ def load(
         flat=flat,
         shapes=shapes,
         seed=seed,
+        exact=exact,
     )
 
 
@@ -83,9 +86,10 @@ def build(
     flat: bool = False,
     shapes: Mapping[str, Shape] | None = None,
     seed: int | None = None,
+    exact: bool = False,
 ) -> Net:
     """A net from an upgraded ``NetParameter``, filtered for one state; the rest as in ``load``."""
-    graph = Graph(message, source)
+    graph = Graph(message, source, exact)
     specs = parameter_specs(graph, shapes)
     if weights is None and seed is None and specs:
         raise BadInput(

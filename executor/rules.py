@@ -39,11 +39,15 @@ def reads(*parts: str, of: Callable[[Any], Iterable[str]] | None = None) -> Call
 
 @dataclass(frozen=True)
 class Rule:
-    """A table of step rules by layer type, and beside it those of single layers, by name. All others follow their gradient."""
+    """A table of step rules by layer type, and beside it those of single layers, by name. All others follow their gradient.
+
+    ``exact``: some of them tell 0 from what is only nearly 0, so that all convolutions must be direct sums.
+    """
 
     name: str
     table: Mapping[str, StepRule] = field(default_factory=dict)
     layers: Mapping[str, StepRule] = field(default_factory=dict)
+    exact: bool = False
 
     def at(self, layer: Layer) -> StepRule:
         return self._own(layer) or _gradient

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
+from ..layers.correlation import exactly
 from ..layers.layer import Step
 from .graph import Graph
 from .rules import Rule
@@ -62,8 +63,20 @@ def walk_back(
     A value's signal is the sum over all who read it, complete when its maker's turn comes; then it is passed on and, unless
     it is wanted, dropped. The walk ends at values that were ``given`` to the forward pass, though others may lie below them.
     """
-    walk, wanted = Walk(graph), set(ends)
-    owners = set(parameters or ())
+    with exactly(graph.exact or rule.exact):
+        return _walk_back(graph, trace, starts, rule, set(ends), set(parameters or ()), given)
+
+
+def _walk_back(
+    graph: Graph,
+    trace: Trace,
+    starts: Mapping[int, Array],
+    rule: Rule,
+    wanted: set[int],
+    owners: set[str],
+    given: Iterable[int],
+) -> Walk:
+    walk = Walk(graph)
     route = graph.between(starts, wanted | _bottoms(graph, owners), given)
     useful = wanted.union(*(graph.nodes[number].tops for number in route))
     pending = dict(starts)

@@ -20,9 +20,12 @@ from typing import Any
 import numpy as np
 
 from ..cpu import convolution, engine
+from ..cpu.winograd import exactly
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
+
+__all__ = ["Geometry", "correlate", "correlate_transposed", "correlate_weights", "exactly"]
 
 PATCH_BYTES = 4 << 20  # on the CPU: still in the cache when the product reads them
 GPU_PATCH_BYTES = 64 << 20  # where each product has a cost of its own

@@ -62,7 +62,7 @@ def run(function: Callable[[Part], None], parts: Iterable[Part]) -> None:
 @cache
 def _pool() -> ThreadPoolExecutor:
     limits = _limits()
-    return ThreadPoolExecutor(_cores(), "images", lambda: limits.limit(limits=1))  # OpenMP counts for each thread
+    return ThreadPoolExecutor(cores(), "images", lambda: limits.limit(limits=1))  # OpenMP counts for each thread
 
 
 @cache
@@ -74,8 +74,8 @@ def _limits() -> Any:
     return ThreadpoolController()
 
 
-def _cores() -> int:
+def cores() -> int:
     """As many as the process may use, or OMP_NUM_THREADS if that is less: the same that the kernels go by."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(told)) if told.isdecimal() and int(told) else cores
+    return min(allowed, int(told)) if told.isdecimal() and int(told) else allowed
