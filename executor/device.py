@@ -41,7 +41,7 @@ class Device:
             elif not hasattr(array, "__array__") and hasattr(array, "__dlpack__"):
                 array = np.from_dlpack(array)
             array = np.asarray(array)  # complex numbers, texts and None are refused, not made into something else
-            return np.ascontiguousarray(array.astype(dtype, casting="same_kind", copy=False)).reshape(array.shape)
+            return array.astype(dtype, order="C", casting="same_kind", copy=False)  # itself, if it will do
         import cupy
 
         with cupy.cuda.Device(self.index):
