@@ -21,74 +21,97 @@ struct Filters {
     int64 terms;
 };
 
-// Sums of the positions q to q + V * LANES, as far as they lie before `end`, of `channels` channels, to their places.
-template <int V>
-INLINE void put(
-    const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, int64 end, float* result)
+// Neighbouring positions of the grid whose tiles are taken one after the other. Side by side, they are so in the result as well,
+// from the place `at` of a plane on; then the last tile moves back to end with them, and computes some outputs twice.
+struct Run {
+    Range positions;
+    bool side_by_side;
+    int64 at;
+};
+
+// The sums of one channel to their places on its plane: those of the positions from q on, as far as the run goes.
+INLINE void scatter(const float* sums, int64 number, const Result& to, int64 pitch, int64 q, const Run& run, float* plane)
 {
-    const int64 size = to.height * to.width, last = std::min<int64>(q + V * LANES, end);
-    const bool side_by_side = to.width == pitch && to.stride_h == 1 && to.stride_w == 1 && last == q + V * LANES;
-    for (int64 r = 0; r < channels; ++r, result += size) {
-        Lanes value[V];
-        for (int v = 0; v < V; ++v) {
-            value[v] = bias ? sum[r][v] + bias[r] : sum[r][v];
-            if (rectified) value[v] = value[v] < 0 ? Lanes{} : value[v];
-        }
-        if (side_by_side) {
-            for (int v = 0; v < V; ++v) store(result + q + v * LANES, value[v]);
-            continue;
-        }
-        float lane[V * LANES];
-        for (int v = 0; v < V; ++v) store(lane + v * LANES, value[v]);
-        for (int64 at = q; at < last;) {
-            const int64 row = at / pitch, column = at - row * pitch, next = std::min((row + 1) * pitch, last);
-            const int64 y = to.top + row * to.stride_h, x = to.left + column * to.stride_w;
-            const Range real = inside(x, to.stride_w, y < 0 || y >= to.height ? 0 : to.width, std::min(next - at, to.columns - column));
-            float* there = result + y * to.width + x;
-            if (to.stride_w == 1) for (int64 i = real.first; i < real.end; ++i) there[i] = lane[at - q + i];
-            else for (int64 i = real.first; i < real.end; ++i) there[i * to.stride_w] = lane[at - q + i];
-            at = next;
-        }
+    const int64 last = std::min(q + number, run.positions.end);
+    for (int64 at = q; at < last;) {
+        const int64 row = at / pitch, column = at - row * pitch, next = std::min((row + 1) * pitch, last);
+        const int64 y = to.top + row * to.stride_h, x = to.left + column * to.stride_w;
+        const Range real = inside(x, to.stride_w, y < 0 || y >= to.height ? 0 : to.width, std::min(next - at, to.columns - column));
+        float* there = plane + y * to.width + x;
+        if (to.stride_w == 1) for (int64 i = real.first; i < real.end; ++i) there[i] = sums[at - q + i];
+        else for (int64 i = real.first; i < real.end; ++i) there[i * to.stride_w] = sums[at - q + i];
+        at = next;
     }
 }
 
-// A piece of work for one thread: some positions of one image, for some blocks of ROWS channels of one group.
-struct Piece {
-    int64 image, group;
-    Range positions, blocks;
-};
+// A tile of `channels` channels.
+template <int V>
+INLINE void put(
+    const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, const Run& run,
+    float* result)
+{
+    for (int64 r = 0; r < channels; ++r, result += to.height * to.width) {
+        float lane[V * LANES];
+        float* there = run.side_by_side ? result + run.at + q - run.positions.first : lane;
+        for (int v = 0; v < V; ++v) {
+            const Lanes value = bias ? sum[r][v] + bias[r] : sum[r][v];
+            store(there + v * LANES, rectified ? (value < 0 ? Lanes{} : value) : value);
+        }
+        if (!run.side_by_side) scatter(lane, V * LANES, to, pitch, q, run, result);
+    }
+}
 
-constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: a piece's planes,
-constexpr int64 WEIGHTS = 128 << 10;  // and the weights that all its positions use in turn
-
-// `planes` begin with the position `origin`. Planes in place end where the image ends: there a tile moves back, and computes
-// some outputs of its own piece twice.
+// `planes` begin with the position `origin`.
 template <int V>
 INLINE void tiles(
-    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Piece& piece,
-    Range blocks, int64 q, float* result)
+    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
+    int64 q, float* result)
 {
-    const int64 end = piece.positions.end;
-    if (p.in_place) q = std::min<int64>(q, end - V * LANES);
+    if (run.side_by_side) q = std::min<int64>(q, run.positions.end - V * LANES);
     for (int64 block = blocks.first; block < blocks.end; ++block) {
         Lanes sum[ROWS][V];
         tile<V>(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
-        put<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, end,
+        put<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, run,
                result + block * ROWS * to.height * to.width);
     }
 }
 
+static void correlate_run(
+    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
+    float* result)
+{
+    for (int64 q = run.positions.first; q < run.positions.end;) {
+        const int64 left = up(run.positions.end - q, LANES);
+        if (left >= 5 || left == 3) tiles<3>(planes, origin, p, offset, f, to, run, blocks, q, result), q += 3 * LANES;
+        else if (left >= 2) tiles<2>(planes, origin, p, offset, f, to, run, blocks, q, result), q += 2 * LANES;
+        else tiles<1>(planes, origin, p, offset, f, to, run, blocks, q, result), q += LANES;
+    }
+}
+
+constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: a piece's planes,
+constexpr int64 WEIGHTS = 128 << 10;  // and the weights that all its positions use in turn
+
+// Whether each row is a run of its own: then sums go straight to their places, at the price of some that are computed twice.
+INLINE bool by_rows(const Planes& p, const Result& to)
+{
+    return to.stride_w == 1 && to.columns >= VECTORS * LANES && up(to.columns, LANES) * LANES * 10 <= p.pitch * 11;
+}
+
+// Some positions of one image, for some blocks of ROWS channels of one group.
 static void correlate_piece(
-    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Piece& piece, float* result)
+    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, Range positions, Range blocks,
+    float* result)
 {
     const int64 together = std::max<int64>(1, WEIGHTS / (f.terms * ROWS));
-    for (int64 block = piece.blocks.first; block < piece.blocks.end; block += together) {
-        const Range blocks = {block, std::min(block + together, piece.blocks.end)};
-        for (int64 q = piece.positions.first; q < piece.positions.end;) {
-            const int64 left = up(piece.positions.end - q, LANES);
-            if (left >= 5 || left == 3) tiles<3>(planes, origin, p, offset, f, to, piece, blocks, q, result), q += 3 * LANES;
-            else if (left >= 2) tiles<2>(planes, origin, p, offset, f, to, piece, blocks, q, result), q += 2 * LANES;
-            else tiles<1>(planes, origin, p, offset, f, to, piece, blocks, q, result), q += LANES;
+    for (int64 block = blocks.first; block < blocks.end; block += together) {
+        const Range some = {block, std::min(block + together, blocks.end)};
+        if (p.in_place || !by_rows(p, to)) {
+            correlate_run(planes, origin, p, offset, f, to, {positions, p.in_place != 0, positions.first}, some, result);
+            continue;
+        }
+        for (int64 q = positions.first; q < positions.end; q += p.pitch) {
+            const int64 at = (to.top + q / p.pitch * to.stride_h) * to.width + to.left;
+            correlate_run(planes, origin, p, offset, f, to, {{q, q + to.columns}, true, at}, some, result);
         }
     }
 }
@@ -117,18 +140,18 @@ static void correlate(
     for (int64 number = 0; number < images * groups * parts * chunks; ++number) {
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts) % groups;
         const int64 image = number / (chunks * parts * groups), first = part * strip;
-        const Piece piece = {image, group, {first, std::min(first + strip, positions)}, {chunk * some, std::min(chunk * some + some, blocks)}};
+        const Range here = {first, std::min(first + strip, positions)}, wanted_blocks = {chunk * some, std::min(chunk * some + some, blocks)};
         const float* from = source + image * p.image + group * p.channels * p.height * p.width;
         float* there = result + image * to.image + group * to.channels * to.height * to.width;
         const Filters own = {
             f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
             f.plane, f.shift, f.terms};
         if (p.in_place) {
-            correlate_piece(from, 0, p, offset.data(), own, to, piece, there);
+            correlate_piece(from, 0, p, offset.data(), own, to, here, wanted_blocks, there);
             continue;
         }
         float* planes = scratch(room(p, strip / p.pitch));
-        lay(from, p, first / p.pitch, up(piece.positions.end - first, p.pitch), size, planes);
-        correlate_piece(planes, first, p, offset.data(), own, to, piece, there);
+        lay(from, p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
+        correlate_piece(planes, first, p, offset.data(), own, to, here, wanted_blocks, there);
     }
 }
