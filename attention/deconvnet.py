@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, array_module
@@ -29,7 +30,8 @@ def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
 @reads("saved")
 def frozen_lrn(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """LRN as a filter of its own: the normaliser stays as the forward pass left it."""
-    return [signals[0] * step.saved**-step.layer.beta]  # type: ignore[attr-defined]
+    layer: Any = step.layer
+    return [layer.frozen(signals[0], step.saved)]
 
 
 DECONVNET = register_rule(Rule("deconvnet", {"ReLU": relu, "LRN": frozen_lrn}))

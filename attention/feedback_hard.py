@@ -16,6 +16,7 @@ So this is what Feedback CNN (2018) calls recovery, not selective pruning. One s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..executor.rules import Rule, reads
 from ..layers.arrays import Array, array_module
@@ -53,7 +54,8 @@ def hard_rule(gated: Gated, gates: Gates, options) -> Rule:
 
     @reads("saved")
     def frozen_lrn(step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        return [signals[0] * step.saved**-step.layer.beta]  # type: ignore[attr-defined]
+        layer: Any = step.layer
+        return [layer.frozen(signals[0], step.saved)]
 
     @reads()
     def unmasked(step: Step, signals: Sequence[Array]) -> list[Array | None]:

@@ -1,6 +1,10 @@
 // What a CUDA text needs in order to be C++: a block is one thread of the CPU, so threadIdx is 0 and blockDim 1.
 #pragma once
 
+#include <cmath>
+
+using std::pow, std::sqrt;  // of float as well, as CUDA has them
+
 struct Dim3 {
     unsigned x, y, z;
 };

@@ -19,6 +19,7 @@ ROW = (128,)  # threads over the columns of a row
 PLANE = (32, 8)  # over columns and rows
 TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
 STRIP = 256  # pixels of an image that a block of lrn.cu takes
+WIDEST = 15  # the most channels that a window of lrn.cu's gradient may have
 
 
 @lru_cache(maxsize=4096)
@@ -98,11 +99,28 @@ def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
     return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
 
 
-def lrn_scale(x: Array, size: int, alpha: float, k: float, scale: Array) -> bool:
-    """``scale`` = k + alpha * sum of x^2 over ``size`` channels, (N, C, H, W); ``size`` is odd and at most 2 C - 1."""
+def lrn(x: Array, size: int, alpha: float, beta: float, k: float, scale: Array, y: Array) -> bool:
+    """``scale`` = k + alpha * sum of x^2 over ``size`` channels, (N, C, H, W), and y = x scale^-beta; ``size`` is odd and at most
+    2 C - 1."""
     images, channels, pixels = len(x), x.shape[1], math.prod(x.shape[2:])
-    arguments = (x, scale, images, channels, pixels, size, float(alpha), float(k))
-    return launch("lrn.cu", "lrn_scale", (x,), images * -(-pixels // STRIP), *arguments, threads=ROW)
+    arguments = (x, scale, y, images, channels, pixels, size, float(alpha), float(beta), float(k))
+    return launch("lrn.cu", "lrn", (x,), images * -(-pixels // STRIP), *arguments, threads=ROW)
+
+
+def lrn_frozen(many: Array, scale: Array, beta: float, to: Array) -> bool:
+    """``many`` (K, *scale.shape) times scale^-beta."""
+    targets = math.prod(many.shape[: many.ndim - scale.ndim])
+    arguments = (many, scale, to, targets, scale.size, float(beta))
+    return launch("lrn.cu", "lrn_frozen", (many,), targets * tiles(scale.size), *arguments, threads=ROW)
+
+
+def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float, beta: float, to: Array) -> bool:
+    """``signal`` (K, N, C, H, W) scale^-beta - weight x * sum over ``size`` channels of signal x scale^(-beta - 1); ``size`` is odd."""
+    images, channels, pixels = len(x), x.shape[1], math.prod(x.shape[2:])
+    if size > WIDEST:
+        return False
+    arguments = (x, scale, signal, to, len(signal), images, channels, pixels, size, float(weight), float(beta))
+    return launch("lrn.cu", "lrn_gradient", (x,), len(signal) * images * -(-pixels // STRIP), *arguments, threads=ROW)
 
 
 def share(mass: Array, z: Array, shares: Array) -> bool:

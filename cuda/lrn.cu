@@ -1,21 +1,35 @@
-// The normaliser of LRN across channels, after Caffe's lrn_layer: n channels, centred, zeros beyond the first and the last
+// LRN across channels, after Caffe's lrn_layer: n channels, centred, zeros beyond the first and the last
 //
-//     scale[c] = k + alpha/n * sum of x^2 over n channels around c
+//     normaliser   scale[c] = k + alpha/n * sum of x^2 over n channels around c
+//     forward      y = x scale^-beta
+//     frozen       dx = dy scale^-beta: the normaliser stays as the forward pass left it
+//     gradient     dx[c] = dy[c] scale[c]^-beta - 2 alpha/n beta x[c] * sum of dy y / scale over n channels around c
 //
-// carried from channel to channel: adding the one that enters, subtracting the one that leaves, each with one rounding to x's
-// type. In single precision that shows in the fifth digit.
+// The normaliser is carried from channel to channel: adding the one that enters, subtracting the one that leaves, each with one
+// rounding to x's type. In single precision that shows in the fifth digit.
 
 #include "index.h"
 
 constexpr int64 STRIP = 256;  // pixels of one image that a block carries through all channels
+constexpr int64 WIDEST = 15;  // the most channels that the gradient's window may have
+
+// scale^-beta. Every published net has beta 3/4: two roots, which a CPU takes of many numbers at once.
+template <typename T>
+__device__ T power(T scale, T beta)
+{
+    if (beta != T(0.75)) return pow(scale, -beta);
+    const T root = sqrt(scale);
+    return 1 / (root * sqrt(root));
+}
 
 template <typename T>
 __device__ T plus(T running, double factor, T value) { return T(double(running) + factor * double(T(value * value))); }
 
-// `pixels`: of one channel; `window` <= 2 * channels - 1; `alpha` is Caffe's alpha / n.
+// `pixels`: of one channel; `window` <= 2 * channels - 1; `alpha` is Caffe's alpha / n. A block: one strip of one image.
 template <typename T>
-__global__ void lrn_scale(
-    const T* __restrict__ x, T* __restrict__ scale, int64 images, int64 channels, int64 pixels, int64 window, T alpha, T k)
+__global__ void lrn(
+    const T* __restrict__ x, T* __restrict__ scale, T* __restrict__ y, int64 images, int64 channels, int64 pixels, int64 window, T alpha,
+    T beta, T k)
 {
     const int64 strips = divided_up(pixels, STRIP), half = window / 2;
     for (int64 number = blockIdx.x; number < images * strips; number += gridDim.x) {
@@ -25,13 +39,72 @@ __global__ void lrn_scale(
         for (int64 entering = 0; entering < channels + half; ++entering) {
             const T *enters = x + image + entering * pixels, *leaves = x + image + (entering - window) * pixels;
             const T* before = scale + image + greater(entering - half - 1, 0) * pixels;
-            T* here = scale + image + greater(entering - half, 0) * pixels;  // until the window is half full: channel 0
+            const int64 here = image + greater(entering - half, 0) * pixels;  // until the window is half full: channel 0
+            INDEPENDENT
             for (int64 i = first + threadIdx.x; i < end; i += blockDim.x) {
                 T running = before[i];
                 if (entering < channels) running = plus(running, alpha, enters[i]);
                 if (entering >= window) running = plus(running, -alpha, leaves[i]);
-                here[i] = running;
+                scale[here + i] = running;
             }
+            if (entering < half) continue;
+            for (int64 i = here + first + threadIdx.x; i < here + end; i += blockDim.x) y[i] = x[i] * power(scale[i], beta);
+        }
+    }
+}
+
+// (targets, size) times (size)^-beta. A block: one tile of one target.
+template <typename T>
+__global__ void lrn_frozen(
+    const T* __restrict__ many, const T* __restrict__ scale, T* __restrict__ to, int64 targets, int64 size, T beta)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < targets * tiles; number += gridDim.x) {
+        const int64 target = number / tiles * size;
+        const Span part = tile(number % tiles, size);
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+            to[target + i] = many[target + i] * power(scale[i], beta);
+    }
+}
+
+// What enters the window with a channel, dy y / scale, and the first part of the channel's dx.
+template <typename T>
+__device__ void enter(const T* x, const T* scale, const T* signal, T* ratio, T* to, int64 pixels, T beta)
+{
+    INDEPENDENT
+    for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) {
+        const T factor = power(scale[i], beta);
+        ratio[i] = signal[i] * (x[i] * factor / scale[i]);
+        to[i] = signal[i] * factor;
+    }
+}
+
+// `window` <= WIDEST; `weight` is 2 alpha/n beta. A block: one strip of one image under one target; a thread keeps to its pixels.
+template <typename T>
+__global__ void lrn_gradient(
+    const T* __restrict__ x, const T* __restrict__ scale, const T* __restrict__ signal, T* __restrict__ to, int64 targets, int64 images,
+    int64 channels, int64 pixels, int64 window, T weight, T beta)
+{
+    __shared__ T ratios[WIDEST][STRIP];  // of the channels in the window, each in the place of the one that left
+    __shared__ T sum[STRIP];
+    const int64 strips = divided_up(pixels, STRIP), half = window / 2;
+    for (int64 number = blockIdx.x; number < targets * images * strips; number += gridDim.x) {
+        const int64 first = number % strips * STRIP, end = lesser(STRIP, pixels - first);
+        const int64 image = number / strips % images * channels * pixels + first, row = number / strips * channels * pixels + first;
+        for (int64 j = 0; j < window; ++j)
+            for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratios[j][i] = 0;
+        for (int64 entering = 0; entering < channels + half; ++entering) {
+            const int64 enters = entering * pixels, here = (entering - half) * pixels;
+            T* ratio = ratios[entering % window];
+            if (entering < channels)
+                enter(x + image + enters, scale + image + enters, signal + row + enters, ratio, to + row + enters, end, beta);
+            else
+                for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratio[i] = 0;
+            if (entering < half) continue;
+            for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] = 0;
+            for (int64 j = entering + 1; j <= entering + window; ++j)  // from the first channel in the window to the last
+                for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] += ratios[j % window][i];
+            for (int64 i = threadIdx.x; i < end; i += blockDim.x) to[row + here + i] -= weight * x[image + here + i] * sum[i];
         }
     }
 }

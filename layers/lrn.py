@@ -55,22 +55,34 @@ class LRN(Layer):
         def of_images(part: slice) -> None:
             own = x[part]
             scale[part] = self._running_scale(own) if self.across else 1 + self.alpha * self._neighbourhood(own * own)
-            y[part] = own * scale[part] ** -self.beta
+            y[part] = self.frozen(own, scale[part])
 
-        threads.run(of_images, blocks(x, room=FEW_MEGABYTES))
+        size = _seen(self.size, x.shape[1])
+        if not (self.across and kernels.lrn(x, size, self.alpha, self.beta, self.k, scale, y)):
+            threads.run(of_images, blocks(x, room=FEW_MEGABYTES))
         return [y], scale
 
+    def frozen(self, values: Array, scale: Array) -> Array:
+        """values scale^-beta, for ``values`` (..., *scale.shape): the forward pass, and a walk past a normaliser that stays as
+        it was."""
+        product = array_module(values).empty(values.shape, values.dtype)
+        if kernels.lrn_frozen(values, scale, self.beta, product):
+            return product
+        return values * scale**-self.beta
+
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        signal = signals[0]
-        below = array_module(signal).empty_like(signal)
+        x, scale, signal = step.bottoms[0], step.saved, signals[0]
+        below, weight = array_module(signal).empty_like(signal), 2 * self.alpha * self.beta
 
         def of_images(part: slice) -> None:
-            x, scale, above = step.bottoms[0][part], step.saved[part], signal[:, part]
-            power = scale**-self.beta
-            shared = self._neighbourhood(above * (x * power / scale))
-            below[:, part] = above * power - 2 * self.alpha * self.beta * x * shared
+            own, above = x[part], signal[:, part]
+            power = scale[part] ** -self.beta
+            shared = self._neighbourhood(above * (own * power / scale[part]))
+            below[:, part] = above * power - weight * own * shared
 
-        threads.run(of_images, blocks(step.saved))
+        size = _seen(self.size, x.shape[1])
+        if not (self.across and kernels.lrn_gradient(x, scale, signal, size, weight, self.beta, below)):
+            threads.run(of_images, blocks(scale))
         return [below]
 
     def _running_scale(self, x: Array) -> Array:
@@ -78,10 +90,7 @@ class LRN(Layer):
         channels = x.shape[1]
         size = _seen(self.size, channels)
         half, alpha = size // 2, float(x.dtype.type(self.alpha))
-        scale = array_module(x).empty(x.shape, x.dtype)
-        if kernels.lrn_scale(x, size, alpha, self.k, scale):
-            return scale
-        squares = x * x
+        scale, squares = array_module(x).empty_like(x), x * x
         running = array_module(x).full_like(x[:, 0], self.k)
         for entering in range(channels + half):
             if entering < channels:

@@ -66,15 +66,44 @@ def test_division(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     same(divide(mass, z[:1]), by_numpy(lambda: divide(mass, z[:1])))
 
 
-@TYPES
-@pytest.mark.parametrize(
+LRN_SHAPES = pytest.mark.parametrize(
     "shape", [(2, 7, 3, 5), (1, 1, 2, 3), (3, 2, 17, 19), (2, 96, 13, 11), (0, 4, 3, 2), (2, 5, 1, 1)]
 )
-@pytest.mark.parametrize("size", [1, 3, 5, 9, 101])
-def test_lrn_scale(by_numpy: Callable, dtype: Any, shape: tuple, size: int) -> None:
-    lrn = bench.make("LRN", f"lrn_param {{ local_size: {size} alpha: 30 beta: 0.75 k: 1.5 }}")
+WINDOWS = pytest.mark.parametrize("size", [1, 3, 5, 9, 101])
+BETAS = pytest.mark.parametrize("beta", [0.75, 0.5, 1.25])
+
+
+@TYPES
+@LRN_SHAPES
+@WINDOWS
+@BETAS
+def test_lrn(by_numpy: Callable, dtype: Any, shape: tuple, size: int, beta: float) -> None:
+    """The normaliser bit for bit; a power is a root here and a logarithm there."""
+    lrn = bench.make("LRN", f"lrn_param {{ local_size: {size} alpha: 30 beta: {beta} k: 1.5 }}")
     x = numbers(shape, dtype, size)
-    same(lrn._running_scale(x), by_numpy(lambda: lrn._running_scale(x)))
+    (y,), scale = lrn.forward([x], [])
+    (expected,), expected_scale = by_numpy(lambda: lrn.forward([x], []))
+    same(scale, expected_scale)
+    close(y, expected)
+    step, signal = bench.step(lrn, [x]), numbers((3, *shape), dtype, size + 1)
+    close(lrn.frozen(signal, scale), by_numpy(lambda: lrn.frozen(signal, scale)))
+    below, expected = lrn.gradient(step, [signal])[0], by_numpy(lambda: lrn.gradient(step, [signal])[0])
+    close(below, expected, of=np.abs(expected).max(initial=0))
+
+
+def close(found: Any, expected: Any, of: Any = 0.0) -> None:
+    """But for the last digits, those of its own or of the greatest."""
+    assert found.dtype == expected.dtype
+    digits = 8 * np.finfo(found.dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=digits, atol=digits * of, strict=True)
+
+
+@TYPES
+def test_a_power_of_three_quarters_is_right_to_its_last_digits(dtype: Any) -> None:
+    scale = np.geomspace(1e-30, 1e30, 9001).astype(dtype)
+    lrn = bench.make("LRN", "lrn_param { beta: 0.75 }")
+    exact = np.longdouble(scale) ** np.longdouble(-0.75)
+    np.testing.assert_allclose(lrn.frozen(np.ones_like(scale), scale), exact, rtol=2 * np.finfo(dtype).eps)
 
 
 def test_gates_of_another_type_go_by_numpy() -> None:
