@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..executor.rules import Rule, reads, register_rule
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, positive_part
 from ..layers.layer import Step
 from .dual import normalised_difference
 from .method import Answer, Method, Option, Question, by_walk, reduce_option
@@ -24,7 +24,7 @@ from .places import image_blob
 @reads()
 def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """max(signal, 0), with no mask of the forward pass."""
-    return [array_module(signals[0]).maximum(signals[0], 0)]
+    return [positive_part(signals[0])]
 
 
 @reads("saved")

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from ..cpu.prepared import prepared
 from ..executor.rules import Rule, reads, register_rule
-from ..layers.arrays import Array, array_module, divide, multiply
+from ..layers.arrays import Array, divide, multiply, portion, positive_part
 from ..layers.layer import Step
 
 PAPER = "Zhang et al., Top-down Neural Attention by Excitation Backprop, 2016"
@@ -39,7 +39,7 @@ def linear(step: Step, signals: Sequence[Array]) -> list[Array | None]:
 
 def excitatory(weights: Array) -> Array:
     """w+ = max(w, 0); made once for weights that stay."""
-    return prepared(weights, "excitatory", lambda: array_module(weights).maximum(weights, 0))
+    return prepared(weights, "excitatory", lambda: positive_part(weights))
 
 
 @reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)
@@ -49,9 +49,8 @@ def pooling(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     a = step.bottoms[0]
     if not layer.takes_averages:
         return layer.gradient(step, signals)
-    sums = layer.window_sums(a)
-    shares = divide(signals[0], array_module(a).maximum(sums, 0))
-    return [multiply(layer.spread(shares, step.bottom_shapes[0]), a)]
+    shares = divide(signals[0], positive_part(layer.window_sums(a)))
+    return [layer.spread(shares, step.bottom_shapes[0], times=a)]
 
 
 @reads(of=lambda layer: {"bottoms", "final_tops"} if adds(layer) else layer.gradient_reads)
@@ -64,8 +63,8 @@ def eltwise(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     layer: Any = step.layer
     if not adds(layer):
         return layer.gradient(step, signals)
-    shares = divide(signals[0], step.final_tops[0])
-    return [coefficient * a * shares for coefficient, a in zip(layer.coefficients, step.bottoms, strict=True)]
+    z, addends = step.final_tops[0], zip(layer.coefficients, step.bottoms, strict=True)
+    return [portion(signals[0], z, coefficient, a) for coefficient, a in addends]
 
 
 @reads()

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BadInput
 from ..executor.graph import Graph
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, multiply, positive_part
 from ..layers.layer import Step
 from .excitation import EXCITATION, adds
 from .method import Answer, Option, Question
@@ -62,9 +62,9 @@ def in_range(question: Question, answer: Answer) -> Answer:
 @reads("bottoms", of=lambda layer: layer.gradient_reads)
 def unnormalised(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Eq. 2 with Z = 1: P_i = a_i sum_j w+_ij P_j, where averages and sums have weights as well (1/S, and 1)."""
-    excitatory = [array_module(weights).maximum(weights, 0) for weights in step.parameters]
-    gradients = step.layer.gradient(replace(step, parameters=excitatory), signals)
-    return [a * gradient for a, gradient in zip(step.bottoms, gradients, strict=True)]
+    excitatory = [positive_part(weights) for weights in step.parameters]
+    gradients: Any = step.layer.gradient(replace(step, parameters=excitatory), signals)
+    return [multiply(gradient, a) for a, gradient in zip(step.bottoms, gradients, strict=True)]
 
 
 @reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)

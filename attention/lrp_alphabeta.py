@@ -10,13 +10,15 @@ write + beta for our - beta. A part that is empty passes nothing, so that withou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, divide, multiply, positive_part
 from ..layers.layer import Step
 from .method import Answer, Method, Option, Question, reduce_option
-from .relevance import BIAS, PAPER, relevance, relevance_rule, share
+from .relevance import BIAS, PAPER, relevance, relevance_rule
 
 
 def alphabeta_rule(alpha: float = 2, bias: str = "share") -> Rule:
@@ -46,14 +48,13 @@ def _part(step: Step, relevance: Array, sign: int, with_bias: bool) -> Array:
         z = z + layer.linear(*paths[1])
     else:
         paths.pop()
-    shares = share(relevance, z)
-    return sum(x * layer.transposed(shares, w, step.bottom_shapes[0]) for x, w in paths)
+    shares = divide(relevance, z)
+    return reduce(add, (multiply(layer.transposed(shares, w, step.bottom_shapes[0]), x) for x, w in paths))
 
 
 def _half(values: Array, sign: int) -> Array:
     """The values of this sign, 0 for others."""
-    xp = array_module(values)
-    return xp.maximum(values, 0) if sign > 0 else xp.minimum(values, 0)
+    return positive_part(values) if sign > 0 else array_module(values).minimum(values, 0)
 
 
 def run(question: Question) -> Answer:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array
+from ..layers.arrays import Array, divide, multiply
 from ..layers.layer import Step
 from .method import Answer, Method, Option, Question, reduce_option
-from .relevance import BIAS, PAPER, in_proportion, relevance, relevance_rule, share
+from .relevance import BIAS, PAPER, in_proportion, relevance, relevance_rule
 
 
 def epsilon_rule(epsilon: float = 0.01, bias: str = "share") -> Rule:
@@ -29,8 +29,8 @@ def _without_bias(epsilon: float) -> StepRule:
     def without_bias(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         layer: Any = step.layer
         a, weights = step.bottoms[0], step.parameters[0]
-        shares = share(signals[0], layer.linear(a, weights), epsilon)
-        return [a * layer.transposed(shares, weights, step.bottom_shapes[0])]
+        shares = divide(signals[0], layer.linear(a, weights), epsilon)
+        return [multiply(layer.transposed(shares, weights, step.bottom_shapes[0]), a)]
 
     return without_bias
 

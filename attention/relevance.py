@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, divide, multiply
 from ..layers.layer import Step
 from .excitation import adds, copy
 from .method import Answer, Option, Question, by_walk
@@ -64,17 +64,10 @@ def in_proportion(epsilon: float) -> StepRule:
 
     @reads("bottoms", "tops", of=lambda layer: layer.gradient_reads)
     def proportional(step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        gradients = step.layer.gradient(step, [share(signals[0], step.tops[0], epsilon)])
-        return [a * gradient for a, gradient in zip(step.bottoms, gradients, strict=True)]
+        gradients: Any = step.layer.gradient(step, [divide(signals[0], step.tops[0], epsilon)])
+        return [multiply(gradient, a) for a, gradient in zip(step.bottoms, gradients, strict=True)]
 
     return proportional
-
-
-def share(relevance: Array, z: Array, epsilon: float = 0) -> Array:
-    """R / (z + epsilon sign z), where sign 0 is 1; where that is exactly 0, nothing is shared out."""
-    xp = array_module(z)
-    z = z + xp.where(z >= 0, z.dtype.type(epsilon), -z.dtype.type(epsilon))
-    return relevance / xp.where(z == 0, 1, z) * (z != 0)
 
 
 def _where(chosen: Callable[[Any], bool], rule: StepRule) -> StepRule:

@@ -2,6 +2,7 @@
 //
 //     forward     y[window] = sum of its real pixels, in raster order
 //     backward    dx[pixel] = sum of dy over the windows that cover it, in raster order of the cells that do
+//     excitation  that, times a[pixel]: eq. 5 of Zhang et al. (2016), where dy is the mass over the sum of a
 //
 // Planes: targets times images times channels.
 
@@ -39,4 +40,18 @@ __global__ void spread(const T* __restrict__ signal, T* __restrict__ to, int64 p
 {
     for (int64 row = blockIdx.x; row < planes * w.size.h; row += gridDim.x)
         spread_row(Same<T>{signal + row / w.size.h * w.positions.area()}, to + row * w.size.w, row % w.size.h, w);
+}
+
+// The targets share `a`, of `planes` planes. A block: one pixel row of one plane of one target.
+template <typename T>
+__global__ void spread_to(
+    const T* __restrict__ signal, const T* __restrict__ a, T* __restrict__ to, int64 targets, int64 planes, Windows w)
+{
+    for (int64 row = blockIdx.x; row < targets * planes * w.size.h; row += gridDim.x) {
+        T* pixels = to + row * w.size.w;
+        const T* active = a + row % (planes * w.size.h) * w.size.w;
+        spread_row(Same<T>{signal + row / w.size.h * w.positions.area()}, pixels, row % w.size.h, w);
+        __syncthreads();
+        for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) pixels[x] *= active[x];
+    }
 }

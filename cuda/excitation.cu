@@ -1,22 +1,47 @@
-// Excitation backprop, eq. 5 of Zhang et al. (2016): what a unit of mass P_j hands on is shared by z_j = sum_i w+_ij a_i
+// How a unit's mass, or relevance, is shared out in proportion to what its inputs add to z: excitation backprop (Zhang et al., 2016,
+// eq. 5), and, with an epsilon, layer-wise relevance propagation (Bach et al., 2015, eq. 58)
 //
-//     share    P / z, and 0 where z is exactly 0: no epsilon
+//     share           P / (z + epsilon sign z), where sign 0 is 1; 0 where that is exactly 0
+//     portion    c a P / z: a sum of blobs, z = sum c a, hands to each of them what it added
 //
-// The targets share one z: masses are (targets, size). What comes back through w+ is multiplied by a with feedback_gate's product.
+// The targets share z and a: masses are (targets, size). What comes back through weights is multiplied by a with feedback_gate's
+// product, and what comes back from averages in average_pool.cu.
 
 #include "index.h"
 
+template <typename T>
+__device__ T quotient(T mass, T z, T epsilon)
+{
+    const T kept_off = z + (z >= 0 ? epsilon : -epsilon);
+    const T alive = kept_off == 0 ? T(0) : T(1);
+    return mass / (kept_off == 0 ? T(1) : kept_off) * alive;
+}
+
 // A block: one tile of one target.
 template <typename T>
-__global__ void share(const T* __restrict__ mass, const T* __restrict__ z, T* __restrict__ shares, int64 targets, int64 size)
+__global__ void share(
+    const T* __restrict__ mass, const T* __restrict__ z, T* __restrict__ shares, int64 targets, int64 size, T epsilon)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < targets * tiles; number += gridDim.x) {
         const int64 target = number / tiles * size;
         const Span part = tile(number % tiles, size);
-        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
-            const bool dead = z[i] == 0;
-            shares[target + i] = mass[target + i] / (dead ? T(1) : z[i]) * T(!dead);
-        }
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+            shares[target + i] = quotient(mass[target + i], z[i], epsilon);
+    }
+}
+
+// A block: one tile of one target.
+template <typename T>
+__global__ void portion(
+    const T* __restrict__ mass, const T* __restrict__ z, const T* __restrict__ a, T* __restrict__ to, int64 targets, int64 size,
+    T coefficient)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < targets * tiles; number += gridDim.x) {
+        const int64 target = number / tiles * size;
+        const Span part = tile(number % tiles, size);
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+            to[target + i] = coefficient * a[i] * quotient(mass[target + i], z[i], T(0));
     }
 }

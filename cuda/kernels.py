@@ -66,6 +66,14 @@ def spread(signal: Array, where: Record, pixels: Array) -> bool:
     return launch("average_pool.cu", "spread", (signal,), rows, signal, pixels, planes, where, threads=ROW)
 
 
+def spread_to(signal: Array, where: Record, a: Array, pixels: Array) -> bool:
+    """``spread`` of a ``signal`` (K, ..., rows, columns), times ``a`` (..., H, W)."""
+    planes, rows = math.prod(a.shape[:-2]), math.prod(pixels.shape[:-1])
+    targets = math.prod(pixels.shape[: pixels.ndim - a.ndim])
+    arguments = (signal, a, pixels, targets, planes, where)
+    return launch("average_pool.cu", "spread_to", (signal,), rows, *arguments, threads=ROW)
+
+
 def relu(x: Array, slope: float, y: Array) -> bool:
     """y = max(x, 0) + slope min(x, 0), any shape."""
     return launch("relu.cu", "relu", (x,), tiles(x.size), x, y, x.size, float(slope), threads=ROW)
@@ -123,11 +131,18 @@ def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float
     return launch("lrn.cu", "lrn_gradient", (x,), len(signal) * images * -(-pixels // STRIP), *arguments, threads=ROW)
 
 
-def share(mass: Array, z: Array, shares: Array) -> bool:
-    """``mass`` (K, *z.shape) over ``z``, and 0 where z is exactly 0."""
+def share(mass: Array, z: Array, epsilon: float, shares: Array) -> bool:
+    """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0."""
     targets = math.prod(mass.shape[: mass.ndim - z.ndim])
-    arguments = (mass, z, shares, targets, z.size)
+    arguments = (mass, z, shares, targets, z.size, float(epsilon))
     return launch("excitation.cu", "share", (mass,), targets * tiles(z.size), *arguments, threads=ROW)
+
+
+def portion(mass: Array, z: Array, a: Array, coefficient: float, to: Array) -> bool:
+    """``coefficient`` times ``a`` times ``mass`` (K, *z.shape) over ``z``, and 0 where z is exactly 0."""
+    targets = math.prod(mass.shape[: mass.ndim - z.ndim])
+    arguments = (mass, z, a, to, targets, z.size, float(coefficient))
+    return launch("excitation.cu", "portion", (mass,), targets * tiles(z.size), *arguments, threads=ROW)
 
 
 def tiles(size: int) -> int:

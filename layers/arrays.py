@@ -62,11 +62,29 @@ def multiply(many: Array, one: Array) -> Array:
     return many * one
 
 
-def divide(many: Array, one: Array) -> Array:
-    """The quotient of ``many`` (K, *shape), or (*shape), and ``one`` (*shape); 0 where ``one`` is exactly 0."""
+def divide(many: Array, one: Array, epsilon: float = 0) -> Array:
+    """The quotient of ``many`` (K, *shape), or (*shape), and ``one`` + epsilon sign ``one`` (*shape), where sign 0 is 1; 0 where
+    that is exactly 0."""
+    xp = array_module(many)
     if many.shape[many.ndim - one.ndim :] == one.shape:
-        quotient = array_module(many).empty(many.shape, many.dtype)
-        if kernels.share(many, one, quotient):
+        quotient = xp.empty(many.shape, many.dtype)
+        if kernels.share(many, one, epsilon, quotient):
             return quotient
-    dead = one == 0
-    return many / array_module(many).where(dead, 1, one) * ~dead
+    kept_off = one + xp.where(one >= 0, one.dtype.type(epsilon), -one.dtype.type(epsilon)) if epsilon else one
+    dead = kept_off == 0
+    return many / xp.where(dead, 1, kept_off) * ~dead
+
+
+def portion(many: Array, one: Array, coefficient: float, part: Array) -> Array:
+    """coefficient * part * ``divide(many, one)``: what ``part`` (*shape) added to ``one`` (*shape), of ``many`` (K, *shape)."""
+    share = array_module(many).empty(many.shape, many.dtype)
+    if kernels.portion(many, one, part, coefficient, share):
+        return share
+    return coefficient * part * divide(many, one)
+
+
+def positive_part(values: Array) -> Array:
+    """max(values, 0)."""
+    xp = array_module(values)
+    positive = xp.empty(values.shape, values.dtype)
+    return positive if kernels.relu(values, 0, positive) else xp.maximum(values, 0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..cpu import pooling
 from ..cuda import kernels
-from .arrays import Array, Shape, array_module, blocks, count
+from .arrays import Array, Shape, array_module, blocks, count, multiply
 from .layer import Layer, Step
 from .registry import register
 from .window import WHOLE, Window
@@ -181,16 +181,19 @@ class Pooling(Layer):
         padded = _padded(x, windows, 0)
         return sum(padded[..., *cell] for cell in windows.cells())
 
-    def spread(self, signal: Array, bottom: Shape) -> Array:
-        """The transpose of ``window_sums``: every pixel receives the sum over the windows that cover it."""
+    def spread(self, signal: Array, bottom: Shape, times: Array | None = None) -> Array:
+        """The transpose of ``window_sums``: every pixel receives the sum over the windows that cover it; ``times`` an array of
+        the bottom's shape."""
         windows = self.windows(bottom)
         pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
-        if kernels.spread(signal, windows.record(), pixels):
+        where = windows.record()
+        if kernels.spread(signal, where, pixels) if times is None else kernels.spread_to(signal, where, times, pixels):
             return pixels
         padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
         for cell in windows.cells():
             padded[..., *cell] += signal
-        return padded[..., *windows.interior]
+        spread = padded[..., *windows.interior]
+        return spread if times is None else multiply(spread, times)
 
     def to_winners(self, signal: Array, winners: Array, bottom: Shape) -> Array:
         """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""

@@ -10,7 +10,7 @@ import pytest
 
 from thinktwice.attention.guided import GUIDED
 from thinktwice.cuda import kernels
-from thinktwice.layers.arrays import divide, multiply
+from thinktwice.layers.arrays import divide, multiply, portion, positive_part
 from thinktwice.layers.feedback import gate_gradient, soft_step
 
 from ..layers import bench
@@ -63,7 +63,28 @@ def test_division(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
         found = divide(many, z)
         same(found, by_numpy(lambda many=many: divide(many, z)))
         assert (found[..., z == 0] == 0).all()
+        for epsilon in (0.01, 1.0):  # which takes z from -1 and 1 to -2 and 2, and 0 to itself
+            same(divide(many, z, epsilon), by_numpy(lambda many=many, e=epsilon: divide(many, z, e)))
     same(divide(mass, z[:1]), by_numpy(lambda: divide(mass, z[:1])))
+
+
+@TYPES
+@SHAPES
+def test_what_falls_to_a_part(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    z, part, mass = numbers(shape, dtype, 0), numbers(shape, dtype, 1), numbers((3, *shape), dtype, 2)
+    z.reshape(-1)[::5] = 0
+    for coefficient in (1.0, -0.3):
+        found = portion(mass, z, coefficient, part)
+        same(found, by_numpy(lambda c=coefficient: portion(mass, z, c, part)))
+        assert (found[..., z == 0] == 0).all()
+
+
+@TYPES
+@SHAPES
+def test_the_positive_part(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    x = numbers(shape, dtype, 0, special=True)
+    for values in (x, x.T):
+        same(positive_part(values), by_numpy(lambda values=values: positive_part(values)))
 
 
 LRN_SHAPES = pytest.mark.parametrize(

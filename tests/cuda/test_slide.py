@@ -133,6 +133,7 @@ def test_sums_over_windows(by_numpy: Callable, dtype: Any, method: str, data: An
     same(pooling.window_sums(x), by_numpy(lambda: pooling.window_sums(x)))
     signal = numbers((3, images, 2, *pooling.windows(size).positions), dtype, seed + 1)
     same(pooling.spread(signal, x.shape), by_numpy(lambda: pooling.spread(signal, x.shape)))
+    same(pooling.spread(signal, x.shape, times=x), by_numpy(lambda: pooling.spread(signal, x.shape, times=x)))
 
 
 def test_what_no_kernel_takes_is_left_to_numpy() -> None:
