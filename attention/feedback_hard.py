@@ -20,11 +20,13 @@ from typing import Any
 
 from ..executor.rules import Rule, reads
 from ..layers.arrays import Array, array_module
+from ..layers.feedback import hard_step
 from ..layers.layer import Step
 from .gates import Gated, Gates
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
+from .thresholds import threshold
 
 
 def run(question: Question) -> Answer:
@@ -49,8 +51,9 @@ def hard_rule(gated: Gated, gates: Gates, options) -> Rule:
     @reads()
     def gate(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         e, name = signals[0], names[step.layer.name]
-        gates[name] = gates[name] * (e > 0).reshape(gates[name].shape)
-        return [e * gates[name].reshape(e.shape), None]
+        arriving = e.reshape(gates[name].shape)
+        gates[name], carried = hard_step(gates[name], arriving, threshold(arriving, "sign"))
+        return [carried.reshape(e.shape), None]
 
     @reads("saved")
     def frozen_lrn(step: Step, signals: Sequence[Array]) -> list[Array | None]:

@@ -15,13 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..executor.rules import Rule, reads
+from ..layers import feedback
 from ..layers.arrays import Array, array_module
 from ..layers.layer import Step
 from .gates import Gated, Gates
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, chosen, reduce_option
 from .places import image_blob
-from .thresholds import THRESHOLDS, opened, without_edge
+from .thresholds import THRESHOLDS, threshold, without_edge
 
 MODES: dict[str, dict[str, Any]] = {
     "paper": {"threshold": "sign", "edge": True, "reduce": "sum_abs"},
@@ -47,9 +48,9 @@ def recovery_rule(gated: Gated, gates: Gates, options: Mapping[str, Any]) -> Rul
     @reads()
     def recover(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         arriving = signals[0] if options["edge"] else without_edge(signals[0])
-        z = opened(arriving, options["threshold"], options["ratio"]).astype(arriving.dtype)
+        z, carried = feedback.recover(arriving, threshold(arriving, options["threshold"], options["ratio"]))
         gates[names[step.layer.name]] = z
-        return [z * arriving, None]
+        return [carried, None]
 
     return Rule("recovery", {"Feedback": recover}, exact=True)
 

@@ -24,6 +24,7 @@ from .recovery import recovery_rule
 from .selective_pruning import METHOD as PRUNING
 from .selective_pruning import MODES as PRUNING_MODES
 from .selective_pruning import select
+from .thresholds import threshold
 
 MODES = {
     "paper": {**PRUNING_MODES["paper"], "merge": "average", "norm": "l2", "vgg": "relu5_2"},
@@ -69,12 +70,8 @@ def layer_gate(gated: Gated, options: Mapping[str, Any]) -> str:
 
 def selected(gated: Gated, z: Array, passed: Pass, gate: str, portion: float) -> Array:
     """1 at each selected neuron of the layer, else 0: (K, N, C, H, W)."""
-    xp = array_module(z)
     d, x = passed.contributions()[gate], passed.activations()[gate]
-    axes = tuple(range(2, d.ndim))
-    positive = d > 0
-    mean = (d * positive).sum(axes, keepdims=True) / xp.maximum(positive.sum(axes, keepdims=True), 1)
-    return ((z > 0) & (x > 0) & positive & (d >= portion * mean)).astype(d.dtype)
+    return ((z > 0) & (x > 0) & (d > threshold(d, "mean-positive", portion))).astype(d.dtype)
 
 
 def together(gated: Gated, gate: str, neurons: Array, options: Mapping[str, Any]) -> Array:

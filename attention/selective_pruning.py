@@ -18,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..layers.arrays import Array, array_module
+from ..layers import feedback
+from ..layers.arrays import Array, array_module, multiply
 from .gates import Gated, Gates, Pass
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, chosen, reduce_option
 from .places import image_blob
 from .recovery import threshold_options
-from .thresholds import opened, without_edge
+from .thresholds import threshold, without_edge
 
 MODES: dict[str, dict[str, Any]] = {
     "paper": {"threshold": "sign", "edge": True, "masks": "frozen", "iterations": 5, "reduce": "sum_abs"},
@@ -68,9 +69,11 @@ def prune(gated: Gated, gates: Gates, passed: Pass, options: Mapping[str, Any], 
     for gate, z in gates.items():
         a = weights[gate]
         if options["mode"] == "demo":  # the program compares what goes on below the gate and the ReLU
-            a = a * z * (active[gate] > 0)
+            a = multiply(a, z) * (active[gate] > 0)
         a = a if options["edge"] else without_edge(a)
-        pruned[gate] = z if gate in spared else z * opened(a, options["threshold"], options["ratio"])
+        pruned[gate] = (
+            z if gate in spared else feedback.prune(z, a, threshold(a, options["threshold"], options["ratio"]))
+        )
     return pruned
 
 

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
+from ..layers.feedback import mean_of_positives
 
 THRESHOLDS = ("sign", "mean", "mean-positive")
 
 
-def opened(weights: Array, how: str, ratio: float = 1.0) -> Array:
-    """Which gates open (K, N, ...), True or False, for contribution weights (K, N, ...), one layer's.
+def threshold(weights: Array, how: str, ratio: float = 1.0) -> Array:
+    """What a contribution weight must exceed to open its gate, (K, N, 1, ...) or one number for all, for the weights (K, N, ...)
+    of a layer.
 
     ``sign``: a > 0, strictly (Feedback CNN 2018, Algorithms 1 and 2). ``mean``: a > ratio times the mean of all the layer's
     weights, one number per image and target (§3.5). ``mean-positive``: a >= ratio times the mean of the strictly positive
     ones, as the authors' program has it; no positive weight closes all, and ratio 0 means a > 0.
     """
     xp = array_module(weights)
-    axes = tuple(range(2, weights.ndim))
     if how == "sign":
-        return weights > 0
+        return xp.zeros((), weights.dtype)
     if how == "mean":
-        return weights > ratio * weights.mean(axes, keepdims=True)
+        return ratio * weights.mean(tuple(range(2, weights.ndim)), keepdims=True)
     if how == "mean-positive":
-        positive = xp.maximum(weights, 0)
-        number = (weights > 0).sum(axes, keepdims=True)
-        mean = positive.sum(axes, keepdims=True) / xp.maximum(number, 1)
-        return (weights > 0) & (weights >= ratio * mean)
+        mean = ratio * mean_of_positives(weights)
+        return xp.maximum(
+            xp.nextafter(mean, xp.full_like(mean, -xp.inf)), 0
+        )  # at least the mean: above the number before it
     raise BadInput(f"threshold: found {how!r}, expected one of {list(THRESHOLDS)}")
 
 

@@ -31,7 +31,7 @@ __global__ void gate_gradient(
         const T *active = x + row % rows_of_x * size, *arriving = signal + row * size;
         const Span part = tile(number % tiles, size);
         double sum = 0;
-        SUMMING
+        SUMMING(sum)
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
             const T product = active[i] * arriving[i];
             g[row * size + i] = product;

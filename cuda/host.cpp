@@ -12,6 +12,7 @@
 #include "average_pool.cu"
 #include "excitation.cu"
 #include "feedback_gate.cu"
+#include "hard_gates.cu"
 #include "im2col.cu"
 #include "lrn.cu"
 #include "max_pool.cu"
@@ -111,6 +112,10 @@ static const Entry KERNELS[] = {
     KERNEL(gate<float>), KERNEL(gate<double>),
     KERNEL(gate_gradient<float>), KERNEL(gate_gradient<double>),
     KERNEL(soft_step<float>), KERNEL(soft_step<double>),
+    KERNEL(positive_sums<float, double>), KERNEL(positive_sums<double, double>),
+    KERNEL(prune<float>), KERNEL(prune<double>),
+    KERNEL(recover<float>), KERNEL(recover<double>),
+    KERNEL(hard_step<float>), KERNEL(hard_step<double>),
 };
 
 // The launch of the kernel of this name, spelled as CuPy's name expressions are, or null.

@@ -28,5 +28,6 @@ static constexpr Dim3 threadIdx{0, 0, 0}, blockDim{1, 1, 1};
 // 16 columns at a time, also where a loop mixes numbers of 4 bytes with numbers of 1, of which a register would hold 64.
 #define INDEPENDENT _Pragma("omp simd simdlen(16) safelen(16)")
 
-#define SUMMING _Pragma("omp simd reduction(+ : sum)")
+#define SUMMING(...) TOLD(omp simd reduction(+ : __VA_ARGS__))
+#define TOLD(...) _Pragma(#__VA_ARGS__)
 #define UNROLLED _Pragma("GCC unroll 8")

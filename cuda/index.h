@@ -8,7 +8,7 @@
 #ifndef INDEPENDENT
 #define INDEPENDENT
 #define UNROLLED _Pragma("unroll")
-#define SUMMING
+#define SUMMING(...)
 #endif
 
 typedef long long int64;

@@ -107,6 +107,32 @@ def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
     return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
 
 
+def positive_sums(a: Array, sums: Array) -> bool:
+    """``sums`` (2, R, tiles), in double precision: of what is positive in ``a`` (R, size), and how many those are."""
+    rows, size = a.shape
+    return launch("hard_gates.cu", "positive_sums", (a, sums), rows * tiles(size), a, sums, rows, size, threads=ROW)
+
+
+def prune(z: Array, a: Array, threshold: Array, gates: Array) -> bool:
+    """``gates`` = z [a > threshold]: all (R, size), with a ``threshold`` (R,) for each row."""
+    return _by_rows("prune", z, a, threshold, gates)
+
+
+def recover(a: Array, threshold: Array, gates: Array, carried: Array) -> bool:
+    """``gates`` = [a > threshold] and ``carried`` = gates a: all (R, size), with a ``threshold`` (R,) for each row."""
+    return _by_rows("recover", a, threshold, gates, carried)
+
+
+def hard_step(z: Array, a: Array, threshold: Array, gates: Array, carried: Array) -> bool:
+    """``gates`` = z [a > threshold] and ``carried`` = gates a: all (R, size), with a ``threshold`` (R,) for each row."""
+    return _by_rows("hard_step", z, a, threshold, gates, carried)
+
+
+def _by_rows(kernel: str, *arrays: Array) -> bool:
+    rows, size = arrays[0].shape
+    return launch("hard_gates.cu", kernel, arrays[:1], rows * tiles(size), *arrays, rows, size, threads=ROW)
+
+
 def lrn(x: Array, size: int, alpha: float, beta: float, k: float, scale: Array, y: Array) -> bool:
     """``scale`` = k + alpha * sum of x^2 over ``size`` channels, (N, C, H, W), and y = x scale^-beta; ``size`` is odd and at most
     2 C - 1."""

@@ -60,12 +60,65 @@ def gate_gradient(x: Array, signal: Array) -> tuple[Array, Array]:
 
 def soft_step(z: Array, g: Array, factor: Array, cost: float) -> Array:
     """clip(z + factor g - cost, 0, 1), in the array ``g`` (K, N, ...); ``factor`` broadcasts over it."""
-    xp, rows = array_module(g), math.prod(g.shape[:2])
-    factors = xp.empty((*g.shape[:2], *(1,) * (g.ndim - 2)), g.dtype)
-    factors[...] = factor
-    if not kernels.soft_step(z.reshape(rows, -1), factors.reshape(rows), cost, g.reshape(rows, -1)):
+    xp, factors = array_module(g), _one_each(g, factor)
+    z_rows, factor_rows, g_rows = _rows(z, factors, g)
+    if not kernels.soft_step(z_rows, factor_rows, cost, g_rows):
         g *= factors
         g += z
         g -= cost
         xp.clip(g, 0, 1, out=g)
     return g
+
+
+def mean_of_positives(a: Array) -> Array:
+    """The mean of what is positive in ``a`` (K, N, ...) for each image and target, 0 where nothing is: (K, N, 1, ...)."""
+    xp, (rows,) = array_module(a), _rows(a)
+    sums = xp.empty((2, len(rows), kernels.tiles(rows.shape[1])), np.float64)
+    if not kernels.positive_sums(rows, sums):
+        sums = xp.stack([xp.maximum(rows, 0).sum(-1, dtype=np.float64), (rows > 0).sum(-1)])[..., None]
+    total, number = sums.sum(-1)
+    return (total / xp.maximum(number, 1)).astype(a.dtype).reshape(_each(a))
+
+
+def prune(z: Array, a: Array, threshold: Array) -> Array:
+    """z [a > threshold] for z and ``a`` (K, N, ...); ``threshold`` broadcasts over them."""
+    gates = _empty(a)
+    return gates if kernels.prune(*_rows(z, a, _one_each(a, threshold), gates)) else z * (a > threshold)
+
+
+def recover(a: Array, threshold: Array) -> tuple[Array, Array]:
+    """z = [a > threshold], and z a, for ``a`` (K, N, ...); ``threshold`` broadcasts over it."""
+    gates, carried = _empty(a), _empty(a)
+    if kernels.recover(*_rows(a, _one_each(a, threshold), gates, carried)):
+        return gates, carried
+    z = (a > threshold).astype(a.dtype)
+    return z, z * a
+
+
+def hard_step(z: Array, a: Array, threshold: Array) -> tuple[Array, Array]:
+    """z [a > threshold], and that times ``a``, for z and ``a`` (K, N, ...); ``threshold`` broadcasts over them."""
+    gates, carried = _empty(a), _empty(a)
+    if kernels.hard_step(*_rows(z, a, _one_each(a, threshold), gates, carried)):
+        return gates, carried
+    z = z * (a > threshold)
+    return z, z * a
+
+
+def _rows(*arrays: Array) -> list[Array]:
+    """Arrays (K, N, ...) as a kernel takes them, one row for each image under each target: (K * N, size)."""
+    return [array.reshape(math.prod(array.shape[:2]), math.prod(array.shape[2:])) for array in arrays]
+
+
+def _one_each(array: Array, number: Array) -> Array:
+    """``number`` for each row of an array (K, N, ...): (K, N, 1, ...)."""
+    numbers = array_module(array).empty(_each(array), array.dtype)
+    numbers[...] = number
+    return numbers
+
+
+def _each(array: Array) -> Shape:
+    return (*array.shape[:2], *(1,) * (array.ndim - 2))
+
+
+def _empty(array: Array) -> Array:
+    return array_module(array).empty(array.shape, array.dtype)

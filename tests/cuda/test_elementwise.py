@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from thinktwice.attention.guided import GUIDED
+from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import divide, multiply, portion, positive_part
-from thinktwice.layers.feedback import gate_gradient, soft_step
+from thinktwice.layers.feedback import gate_gradient, hard_step, mean_of_positives, prune, recover, soft_step
 
 from ..layers import bench
 from .test_slide import TYPES, numbers, same
@@ -148,6 +149,40 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
         for factor in (0.1 / size, 0.1 / np.ones((), dtype)):
             same(soft_step(z, g.copy(), factor, 0.2), by_numpy(lambda f=factor, g=g: soft_step(z, g.copy(), f, 0.2)))
+
+
+LAYERS = pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 1, 1), (2, 3, 5, 7, 11), (3, 1, 31, 9, 17), (2, 2, 9001), (2, 0, 3)]
+)
+
+
+@TYPES
+@LAYERS
+def test_hard_gates(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    a, z = numbers(shape, dtype, 0), (numbers(shape, dtype, 1) > 0).astype(dtype)
+    a.reshape(-1)[::3] = 0.25
+    thresholds = [threshold(a, *how) for how in (("sign",), ("mean-positive", 1.0), ("mean", -0.5))]
+    for bound in (*thresholds, np.asarray(0.25, dtype), np.asarray(np.nan, dtype)):
+        for step in (lambda b=bound: prune(z, a, b), lambda b=bound: hard_step(z, a, b), lambda b=bound: recover(a, b)):
+            for found, expected in zip(step(), by_numpy(step), strict=True):
+                same(found, expected)
+
+
+@TYPES
+@LAYERS
+def test_the_mean_of_what_is_positive(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    a = numbers(shape, dtype, 0)
+    a[..., 0] = 0
+    for weights in (a, -abs(a), np.full(shape, 0.1, dtype)):
+        found, expected = mean_of_positives(weights), by_numpy(lambda weights=weights: mean_of_positives(weights))
+        np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == np.float64 else 1e-7, strict=True)
+    assert (mean_of_positives(-abs(a)) == 0).all()
+
+
+def test_weights_that_are_all_alike_open_by_their_mean() -> None:
+    """The mean is exactly their value, however many there are: at least that much they all have."""
+    weights = np.full((2, 1, 7, 31, 43), np.float32(0.1))
+    assert (prune(np.ones_like(weights), weights, threshold(weights, "mean-positive")) == 1).all()
 
 
 def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:

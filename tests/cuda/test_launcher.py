@@ -116,6 +116,8 @@ def test_what_a_gpu_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     (_, name, grid, _, arguments) = calls.pop()
     assert (name, grid, arguments[2]) == ("relu<float>", (1,), 120)
     assert (type(arguments[3]), float(arguments[3])) == (np.float32, 0.5)
+    assert kernels.positive_sums(on_gpu((3, 5000)), on_gpu((2, 3, 2), "f8"))  # single precision, added in double
+    assert calls.pop()[1:3] == ("positive_sums<float, double>", (6,))
     assert kernels.relu(on_gpu((0, 3)), 0.0, on_gpu((0, 3)))  # no blocks: nothing to start
     assert not kernels.relu(x, 0.0, on_gpu((2, 3, 4, 5), "f8"))
     assert not kernels.relu(x, 0.0, on_gpu((2, 3, 4, 5), contiguous=False))
