@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..cuda import kernels
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
 
@@ -21,7 +22,8 @@ def over_channels(signal: Array, how: str) -> Array:
     channels are summed first and the sum is clamped at 0; ``sum_abs`` and ``l2``: the energies of Feedback CNN."""
     if how not in REDUCTIONS:
         raise BadInput(f"reduce: found {how!r}, expected one of {sorted(REDUCTIONS)}")
-    return REDUCTIONS[how](signal)
+    maps = array_module(signal).empty((*signal.shape[:-3], *signal.shape[-2:]), signal.dtype)
+    return maps if kernels.over_channels(signal, how, maps) else REDUCTIONS[how](signal)
 
 
 def normalised(maps: Array, how: str) -> Array:

@@ -15,6 +15,7 @@
 #include "hard_gates.cu"
 #include "im2col.cu"
 #include "lrn.cu"
+#include "maps.cu"
 #include "max_pool.cu"
 #include "relu.cu"
 
@@ -116,6 +117,11 @@ static const Entry KERNELS[] = {
     KERNEL(prune<float>), KERNEL(prune<double>),
     KERNEL(recover<float>), KERNEL(recover<double>),
     KERNEL(hard_step<float>), KERNEL(hard_step<double>),
+    KERNEL(sum<float>), KERNEL(sum<double>),
+    KERNEL(positive_sum<float>), KERNEL(positive_sum<double>),
+    KERNEL(sum_abs<float>), KERNEL(sum_abs<double>),
+    KERNEL(l2<float>), KERNEL(l2<double>),
+    KERNEL(max_abs<float>), KERNEL(max_abs<double>),
 };
 
 // The launch of the kernel of this name, spelled as CuPy's name expressions are, or null.

@@ -20,6 +20,7 @@ PLANE = (32, 8)  # over columns and rows
 TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
 STRIP = 256  # pixels of an image that a block of lrn.cu takes
 WIDEST = 15  # the most channels that a window of lrn.cu's gradient may have
+STRETCH = 1024  # pixels of a map that a block of maps.cu makes
 
 
 @lru_cache(maxsize=4096)
@@ -169,6 +170,13 @@ def portion(mass: Array, z: Array, a: Array, coefficient: float, to: Array) -> b
     targets = math.prod(mass.shape[: mass.ndim - z.ndim])
     arguments = (mass, z, a, to, targets, z.size, float(coefficient))
     return launch("excitation.cu", "portion", (mass,), targets * tiles(z.size), *arguments, threads=ROW)
+
+
+def over_channels(signal: Array, how: str, maps: Array) -> bool:
+    """``signal`` (..., C, H, W) -> ``maps`` (..., H, W): ``sum``, ``positive_sum``, ``sum_abs``, ``l2`` or ``max_abs``."""
+    images, channels, pixels = math.prod(signal.shape[:-3]), signal.shape[-3], math.prod(signal.shape[-2:])
+    arguments = (signal, maps, images, channels, pixels)
+    return launch("maps.cu", how, (signal,), images * -(-pixels // STRETCH), *arguments, threads=ROW)
 
 
 def tiles(size: int) -> int:
