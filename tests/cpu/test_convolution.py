@@ -14,11 +14,14 @@ from thinktwice.cpu.plans import IN_PLACE
 from thinktwice.layers.correlation import Geometry
 
 from ..oracles import windows
-from .walls import between_walls
+from .walls import SANITIZED, between_walls
 
 pytestmark = pytest.mark.usefixtures("build")
 DRAWN = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20 if SANITIZED else 60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 UNIT = np.finfo(np.float32).eps / 2
 WIDTHS = [1, 3, 7, 8, 9, 15, 16, 17, 33]  # channels around those of registers and tiles
