@@ -1,0 +1,394 @@
+"""The kernels of ``cuda/``, one by one, on arrays of the size that GoogLeNet's first layers have for 8 images.
+
+All of them are bound by memory: what counts is how near they come to a copy of as many bytes. What they must find, NumPy
+tells in a line or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ...cuda import kernels
+from ...errors import BadInput
+from .race import Entry, Race, Row, Setting, run
+
+Arrays = dict[str, Any]
+
+BOUND = 1e-5  # relative l2
+SHAPE = (8, 64, 112, 112)
+SIDE, STRIDE = 3, 2  # of windows, without padding
+CHANNELS, ALPHA, BETA = 5, 0.0001 / 5, 0.75  # of LRN
+WEIGHT = 2 * ALPHA * BETA * 1000  # of its gradient's second term, large enough to be seen
+RATE, COST = 0.1, 0.2  # of a soft step
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """``call`` runs it over ``arrays``, of which it writes ``y`` (and others), and returns whether it ran; ``expected`` finds ``y``
+    in NumPy, from arrays that nobody has changed. ``in_place``: it reads ``y`` as well."""
+
+    name: str
+    arrays: Arrays
+    call: Callable[[Arrays], bool]
+    expected: Callable[[Arrays], np.ndarray]
+    in_place: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """What it must read and write at least."""
+        return sum(array.nbytes for array in self.arrays.values()) + self.in_place * self.arrays["y"].nbytes
+
+
+def entries(setting: Setting) -> Iterator[Entry]:
+    for make in KERNELS:
+        yield make.__name__, partial(_row, make, setting)
+
+
+def _row(make: Callable[..., Kernel], setting: Setting) -> Row:
+    kernel = make(np.random.default_rng(setting.seed), SHAPE)
+    return {"shape": list(SHAPE), **run(race_of(kernel, setting), setting)}
+
+
+def race_of(kernel: Kernel, setting: Setting) -> Race:
+    device, own = setting.device, {}
+    for name, array in kernel.arrays.items():
+        own[name] = array.copy() if device.index is None else device.array(array, array.dtype)
+
+    def ours() -> Any:
+        if not kernel.call(own):
+            raise BadInput(
+                f"kernel {kernel.name!r}: found no build for {device.name}, expected the package built with one"
+            )
+        return own["y"]
+
+    theirs = [peer.kernel_ways(kernel.name, kernel.arrays) for peer in setting.peers.values()]
+    return Race(
+        ours=ours,
+        bound=BOUND,
+        peers={label: way for ways in theirs for label, way in ways.items()},
+        expected={"NumPy": lambda: kernel.expected(kernel.arrays)},
+        bytes=kernel.bytes,
+    )
+
+
+# -- windows ------------------------------------------------------------------------------------------------------------
+
+
+def max_pool(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, shape), "y": np.empty(small, np.float32), "winners": np.empty(small, np.int8)}
+    return Kernel(
+        "max_pool",
+        arrays,
+        lambda a: kernels.max_pool(a["x"], where, a["y"], a["winners"]),
+        lambda a: _views(a["x"]).max((-2, -1)),
+    )
+
+
+def to_winners(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    winners = rng.integers(0, SIDE * SIDE, small).astype(np.int8)
+    arrays = {"x": _normal(rng, small), "winners": winners, "y": np.empty(shape, np.float32)}
+    return Kernel(
+        "to_winners",
+        arrays,
+        lambda a: kernels.to_winners(a["x"], a["winners"], where, a["y"]),
+        lambda a: _added(shape, lambda i, j: a["x"] * (a["winners"] == SIDE * i + j)),
+    )
+
+
+def window_sums(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, shape), "y": np.empty(small, np.float32)}
+    return Kernel(
+        "window_sums",
+        arrays,
+        lambda a: kernels.window_sums(a["x"], where, a["y"]),
+        lambda a: _views(a["x"]).sum((-2, -1)),
+    )
+
+
+def spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, small), "y": np.empty(shape, np.float32)}
+    return Kernel(
+        "spread",
+        arrays,
+        lambda a: kernels.spread(a["x"], where, a["y"]),
+        lambda a: _added(shape, lambda i, j: a["x"]),
+    )
+
+
+def spread_to(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, small), "a": _normal(rng, shape), "y": np.empty(shape, np.float32)}
+    return Kernel(
+        "spread_to",
+        arrays,
+        lambda a: kernels.spread_to(a["x"], where, a["a"], a["y"]),
+        lambda a: a["a"] * _added(shape, lambda i, j: a["x"]),
+    )
+
+
+def im2col(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, shape), "y": np.empty((*small[:-2], SIDE, SIDE, *small[-2:]), np.float32)}
+    return Kernel(
+        "im2col",
+        arrays,
+        lambda a: kernels.im2col(a["x"], where, a["y"]),
+        lambda a: np.moveaxis(_views(a["x"]), (-2, -1), (-4, -3)),
+    )
+
+
+def col2im(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    where, small = _windows(shape)
+    arrays = {"x": _normal(rng, (*small[:-2], SIDE, SIDE, *small[-2:])), "y": np.empty(shape, np.float32)}
+    return Kernel(
+        "col2im",
+        arrays,
+        lambda a: kernels.col2im(a["x"], where, a["y"]),
+        lambda a: _added(shape, lambda i, j: a["x"][..., i, j, :, :]),
+    )
+
+
+# -- number by number -----------------------------------------------------------------------------------------------------
+
+
+def relu(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "relu",
+        {"x": _normal(rng, shape), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.relu(a["x"], 0.0, a["y"]),
+        lambda a: np.maximum(a["x"], 0),
+    )
+
+
+def relu_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "relu_gradient",
+        {"x": _normal(rng, shape), "signal": _normal(rng, shape), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.relu_gradient(a["signal"], a["x"], 0.0, False, a["y"]),
+        lambda a: a["signal"] * (a["x"] > 0),
+    )
+
+
+def gate(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "gate",
+        {"x": _normal(rng, shape), "z": rng.random(shape, np.float32), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.gate(a["x"], a["z"], a["y"]),
+        lambda a: a["x"] * a["z"],
+    )
+
+
+def gate_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    flat, sums = _flat(shape), (shape[0], kernels.tiles(_flat(shape)[1]))
+    return Kernel(
+        "gate_gradient",
+        {
+            "x": _normal(rng, flat),
+            "signal": _normal(rng, flat),
+            "y": np.empty(flat, np.float32),
+            "sums": np.empty(sums, np.float32),
+        },
+        lambda a: kernels.gate_gradient(a["x"], a["signal"], a["y"], a["sums"]),
+        lambda a: a["x"] * a["signal"],
+    )
+
+
+def soft_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    flat = _flat(shape)
+    return Kernel(
+        "soft_step",
+        {"x": rng.random(flat, np.float32), "factor": np.full(flat[0], RATE, np.float32), "y": _normal(rng, flat)},
+        lambda a: kernels.soft_step(a["x"], a["factor"], COST, a["y"]),
+        lambda a: (a["x"] + a["factor"][:, None] * a["y"] - np.float32(COST)).clip(0, 1),
+        in_place=True,
+    )
+
+
+def positive_sums(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    flat = _flat(shape)
+    starts = range(0, flat[1], kernels.TILE)
+
+    def expected(a: Arrays) -> np.ndarray:
+        positive = np.maximum(a["x"], 0).astype(np.float64)
+        return np.stack([np.add.reduceat(part, starts, 1) for part in (positive, np.sign(positive))])
+
+    arrays = {"x": _normal(rng, flat), "y": np.empty((2, flat[0], len(starts)), np.float64)}
+    return Kernel("positive_sums", arrays, lambda a: kernels.positive_sums(a["x"], a["y"]), expected)
+
+
+def prune(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "prune",
+        {"z": _gates(rng, shape), **_above(rng, shape)},
+        lambda a: kernels.prune(a["z"], a["x"], a["threshold"], a["y"]),
+        lambda a: a["z"] * (a["x"] > a["threshold"][:, None]),
+    )
+
+
+def recover(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "recover",
+        {"gates": np.empty(_flat(shape), np.float32), **_above(rng, shape)},
+        lambda a: kernels.recover(a["x"], a["threshold"], a["gates"], a["y"]),
+        lambda a: a["x"] * (a["x"] > a["threshold"][:, None]),
+    )
+
+
+def hard_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "hard_step",
+        {"z": _gates(rng, shape), "gates": np.empty(_flat(shape), np.float32), **_above(rng, shape)},
+        lambda a: kernels.hard_step(a["z"], a["x"], a["threshold"], a["gates"], a["y"]),
+        lambda a: a["z"] * a["x"] * (a["x"] > a["threshold"][:, None]),
+    )
+
+
+def share(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "share",
+        {"x": _normal(rng, shape), "z": _rectified(rng, shape), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.share(a["x"], a["z"], 0.0, a["y"]),
+        lambda a: _quotient(a["x"], a["z"]),
+    )
+
+
+def portion(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "portion",
+        {
+            "x": _normal(rng, shape),
+            "z": _rectified(rng, shape),
+            "a": _normal(rng, shape),
+            "y": np.empty(shape, np.float32),
+        },
+        lambda a: kernels.portion(a["x"], a["z"], a["a"], 1.0, a["y"]),
+        lambda a: a["a"] * _quotient(a["x"], a["z"]),
+    )
+
+
+# -- over channels ------------------------------------------------------------------------------------------------------
+
+
+def lrn(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    arrays = {"x": 100 * _normal(rng, shape), "scale": np.empty(shape, np.float32), "y": np.empty(shape, np.float32)}
+    return Kernel(
+        "lrn",
+        arrays,
+        lambda a: kernels.lrn(a["x"], CHANNELS, ALPHA, BETA, 1.0, a["scale"], a["y"]),
+        lambda a: a["x"] * (1 + ALPHA * _neighbours(a["x"] ** 2)) ** -BETA,
+    )
+
+
+def lrn_frozen(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "lrn_frozen",
+        {"x": _normal(rng, shape), "scale": 1 + rng.random(shape, np.float32), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.lrn_frozen(a["x"], a["scale"], BETA, a["y"]),
+        lambda a: a["x"] * a["scale"] ** -BETA,
+    )
+
+
+def lrn_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    arrays = {
+        "x": _normal(rng, shape),
+        "scale": 1 + rng.random(shape, np.float32),
+        "signal": _normal(rng, (1, *shape)),
+        "y": np.empty((1, *shape), np.float32),
+    }
+
+    def expected(a: Arrays) -> np.ndarray:
+        x, scale, signal = a["x"], a["scale"], a["signal"][0]
+        return (signal * scale**-BETA - WEIGHT * x * _neighbours(signal * x * scale ** (-BETA - 1)))[None]
+
+    return Kernel(
+        "lrn_gradient",
+        arrays,
+        lambda a: kernels.lrn_gradient(a["x"], a["scale"], a["signal"], CHANNELS, WEIGHT, BETA, a["y"]),
+        expected,
+    )
+
+
+def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "over_channels",
+        {"x": _normal(rng, shape), "y": np.empty((shape[0], *shape[2:]), np.float32)},
+        lambda a: kernels.over_channels(a["x"], "max_abs", a["y"]),
+        lambda a: abs(a["x"]).max(-3),
+    )
+
+
+KERNELS: tuple[Callable[..., Kernel], ...] = (
+    max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
+    relu, relu_gradient, gate, gate_gradient, soft_step, positive_sums, prune, recover, hard_step, share, portion,
+    lrn, lrn_frozen, lrn_gradient, over_channels,
+)  # fmt: skip
+
+
+# -- arrays -------------------------------------------------------------------------------------------------------------
+
+
+def _normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    return rng.standard_normal(shape, np.float32)
+
+
+def _rectified(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Like sums of excitations: half of them are exactly 0."""
+    return np.maximum(_normal(rng, shape), 0)
+
+
+def _gates(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return (rng.random(_flat(shape), np.float32) > 0.5).astype(np.float32)
+
+
+def _above(rng: np.random.Generator, shape: tuple[int, ...]) -> Arrays:
+    """Rows, and for each a threshold."""
+    flat = _flat(shape)
+    return {"x": _normal(rng, flat), "threshold": np.full(flat[0], 0.5, np.float32), "y": np.empty(flat, np.float32)}
+
+
+def _quotient(mass: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """0 where z is 0."""
+    return np.where(z == 0, 0, mass / np.where(z == 0, 1, z))
+
+
+def _neighbours(values: np.ndarray) -> np.ndarray:
+    """The sum over CHANNELS channels around each, zeros beyond the first and the last."""
+    half, count = CHANNELS // 2, values.shape[1]
+    padded = np.pad(values, ((0, 0), (half, half), (0, 0), (0, 0)))
+    return np.sum([padded[:, start : start + count] for start in range(CHANNELS)], 0)
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(N, C, H, W) -> (N, C * H * W)."""
+    return shape[0], int(np.prod(shape[1:]))
+
+
+def _windows(shape: tuple[int, ...]) -> tuple[Any, tuple[int, ...]]:
+    """Where windows lie on these planes, and the shape (..., rows, columns) of one number for each."""
+    positions = tuple((size - SIDE) // STRIDE + 1 for size in shape[-2:])
+    where = kernels.windows(shape[-2:], (SIDE, SIDE), (STRIDE, STRIDE), (0, 0), (1, 1), positions)
+    return where, (*shape[:-2], *positions)
+
+
+def _views(x: np.ndarray) -> np.ndarray:
+    """(..., H, W) -> (..., rows, columns, SIDE, SIDE)."""
+    return sliding_window_view(x, (SIDE, SIDE), (-2, -1))[..., ::STRIDE, ::STRIDE, :, :]
+
+
+def _added(shape: tuple[int, ...], part: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """What each window's cell (i, j) gives its pixel, summed: (..., H, W)."""
+    pixels = np.zeros(shape, np.float32)
+    for i, j in product(range(SIDE), repeat=2):
+        sliding_window_view(pixels, (SIDE, SIDE), (-2, -1), writeable=True)[..., ::STRIDE, ::STRIDE, i, j] += part(i, j)
+    return pixels
