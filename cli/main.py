@@ -23,6 +23,7 @@ COMMANDS = {
     "localize": "boxes around what speaks for a class in an image",
     "segment": "which class each pixel of an image shows",
     "train": "train a net as Caffe's solver does",
+    "bench": "how fast kernels, layers and methods are, beside other programs",
     "methods": "the attention methods, their papers and options",
     "demo": "all of this on the embedded model and images",
 }

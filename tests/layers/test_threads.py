@@ -73,8 +73,8 @@ def test_parts_heed_the_callers_errstate() -> None:
 
 def test_one_thread_where_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert threads._cores() == 1
+    assert threads.cores() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "100000")
-    assert 1 <= threads._cores() < 100000
+    assert 1 <= threads.cores() < 100000
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert threads._cores() >= 1
+    assert threads.cores() >= 1
