@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ..cpu.prepared import prepared
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, divide, multiply, portion, positive_part
 from ..layers.layer import Step
@@ -32,14 +31,9 @@ def adds(layer: Any) -> bool:
 def linear(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
-    weights = excitatory(step.parameters[0])
-    z = layer.linear(a, weights)  # once per image, for all targets
-    return [multiply(layer.transposed(divide(signals[0], z), weights, step.bottom_shapes[0]), a)]
-
-
-def excitatory(weights: Array) -> Array:
-    """w+ = max(w, 0); made once for weights that stay."""
-    return prepared(weights, "excitatory", lambda: positive_part(weights))
+    weights, bottom = step.parameters[0], step.bottom_shapes[0]
+    z = layer.linear(a, weights, positive=True)  # once per image, for all targets
+    return [multiply(layer.transposed(divide(signals[0], z), weights, bottom, positive=True), a)]
 
 
 @reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)

@@ -138,6 +138,7 @@ static void correlate(
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < images * groups * parts * chunks; ++number) {
+        const Normals only;
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts) % groups;
         const int64 image = number / (chunks * parts * groups), first = part * strip;
         const Range here = {first, std::min(first + strip, positions)}, wanted_blocks = {chunk * some, std::min(chunk * some + some, blocks)};

@@ -8,6 +8,7 @@ namespace ENGINE {
 #include "weight_gradient.h"
 #include "winograd.h"
 #include "pooling.h"
+#include "inner_product.h"
 
 static void run_correlate(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
@@ -46,5 +47,19 @@ static void run_to_winners(
     to_winners(signal, winners, where, as<Planes>(planes), as<Result>(to), stride_h, stride_w, targets, number, pixels);
 }
 
-extern const Engine engine = {LANES, ROWS, run_correlate, run_correlate_weights, run_winograd, run_max_pool, run_to_winners};
+static void run_inner_product(
+    const float* x, const float* weights, const float* bias, int64 positive, int64 images, int64 features, int64 outputs, float* y)
+{
+    (positive ? inner_product<true> : inner_product<false>)(x, weights, bias, images, features, outputs, y);
+}
+
+static void run_inner_product_transposed(
+    const float* signal, const float* weights, int64 positive, int64 images, int64 features, int64 outputs, float* x)
+{
+    (positive ? inner_product_transposed<true> : inner_product_transposed<false>)(signal, weights, images, features, outputs, x);
+}
+
+extern const Engine engine = {
+    LANES, ROWS, run_correlate, run_correlate_weights, run_winograd, run_max_pool, run_to_winners, run_inner_product,
+    run_inner_product_transposed};
 }  // namespace ENGINE

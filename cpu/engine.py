@@ -35,6 +35,8 @@ class Engine(ctypes.Structure):
         ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
         ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, POINTER, POINTER)),
         ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 5, *[NUMBER] * 4, POINTER)),
+        ("inner_product", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 4, POINTER)),
+        ("inner_product_transposed", ctypes.CFUNCTYPE(None, *[POINTER] * 2, *[NUMBER] * 4, POINTER)),
     )
 
 

@@ -53,6 +53,7 @@ static void correlate_weights(
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < shares * groups; ++number) {
+        const Normals only;
         const int64 one = number / groups, group = number % groups;
         float *planes = scratch(room(p, rows) + rows * to.columns * channels), *laid = planes + room(p, rows);
         float* sums = gradient + number * terms * channels;

@@ -156,6 +156,7 @@ static void winograd(
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < parts * groups * chunks; ++number) {
+        const Normals only;
         const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
         const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
         const int64 row_room = up(p.pitch, LANES) * LANES * OUT, planes_room = up(OUT * OUT * size + p.pitch + LANES, LANES) * LANES;

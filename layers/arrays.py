@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cpu.prepared import prepared
 from ..cuda import kernels
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -81,6 +82,11 @@ def portion(many: Array, one: Array, coefficient: float, part: Array) -> Array:
     if kernels.portion(many, one, part, coefficient, share):
         return share
     return coefficient * part * divide(many, one)
+
+
+def excitatory(weights: Array) -> Array:
+    """w+ = max(w, 0), made once for weights that stay."""
+    return prepared(weights, "excitatory", lambda: positive_part(weights))
 
 
 def positive_part(values: Array) -> Array:

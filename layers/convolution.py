@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape, count
+from .arrays import Array, Shape, count, excitatory
 from .correlation import Geometry, correlate, correlate_transposed, correlate_weights
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
@@ -97,11 +97,11 @@ class FilterLayer(Layer):
             gradients.append(signal.sum(tuple(i for i in range(signal.ndim) if i != channel)))
         return gradients
 
-    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
-        """The layer for any weights of its shape, without a bias if none is given (excitation uses the weights' positive part)."""
+    def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
+        """The layer for any weights of its shape, or their positive part (as excitation has it); without a bias if none is given."""
         raise NotImplementedError
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
         """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom)."""
         raise NotImplementedError
 
@@ -138,12 +138,13 @@ class Convolution(FilterLayer):
         weights, bias = parameters if self.bias_term else (*parameters, None)
         return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), bias, rectified)], None
 
-    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
-        return correlate(x, weights, self.geometry(x.shape), bias)
+    def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
+        return correlate(x, excitatory(weights) if positive else weights, self.geometry(x.shape), bias)
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
         geometry = self.geometry(bottom)
-        return correlate_transposed(signal, weights, geometry, bottom[-geometry.rank :])
+        used = excitatory(weights) if positive else weights
+        return correlate_transposed(signal, used, geometry, bottom[-geometry.rank :])
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
         return correlate_weights(x, signal, self.geometry(x.shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from .arrays import Array, Shape, count
+from .arrays import Array, Shape, count, excitatory
 from .convolution import FilterLayer
 from .correlation import correlate, correlate_transposed, correlate_weights
 from .layer import ParameterSpec
@@ -34,15 +34,16 @@ class Deconvolution(FilterLayer):
     def multiply_adds(self, bottom: Shape) -> int:
         return count(bottom) * count(self.parameter_specs([bottom])[0].shape[1:])
 
-    def linear(self, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
         geometry = self.geometry(x.shape)
-        y = correlate_transposed(x, weights, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
+        used = excitatory(weights) if positive else weights
+        y = correlate_transposed(x, used, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
         if bias is not None:
             y += bias.reshape(-1, *(1,) * geometry.rank)
         return y
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
-        return correlate(signal, weights, self.geometry(bottom))
+    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
+        return correlate(signal, excitatory(weights) if positive else weights, self.geometry(bottom))
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
         return correlate_weights(signal, x, self.geometry(x.shape))

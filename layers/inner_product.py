@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape, count
+from ..cpu import inner_product
+from .arrays import Array, Shape, array_module, count, excitatory
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
 from .window import WHOLE, Window
@@ -46,10 +47,7 @@ class InnerProduct(Layer):
         return count(bottom) * self.outputs
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        y = self.linear(bottoms[0], parameters[0])
-        if self.bias_term:
-            y += parameters[1]
-        return [y], None
+        return [self.linear(bottoms[0], *parameters)], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
@@ -60,14 +58,24 @@ class InnerProduct(Layer):
         weights = x.T @ signal if self.param.transpose else signal.T @ x
         return [weights, signal.sum(0)] if self.bias_term else [weights]
 
-    def linear(self, x: Array, weights: Array) -> Array:
-        """The layer without its bias, for any weights of the layer's shape (excitation uses their positive part)."""
+    def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
+        """The layer for any weights of its shape, or their positive part (as excitation has it); without a bias if none is given."""
         batch = self.batch(x.shape)
-        y = x.reshape(count(batch), -1) @ (weights if self.param.transpose else weights.T)
+        images = x.reshape(count(batch), -1)
+        y = array_module(x).empty((len(images), self.outputs), x.dtype)
+        if self.param.transpose or not inner_product.inner_product(images, weights, bias, positive, y):
+            used = excitatory(weights) if positive else weights
+            y = images @ (used if self.param.transpose else used.T)
+            if bias is not None:
+                y += bias
         return y.reshape(*batch, self.outputs)
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape) -> Array:
+    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
         """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom)."""
         lead = signal.shape[: signal.ndim - len(self.batch(bottom)) - 1]
-        x = signal.reshape(-1, self.outputs) @ (weights.T if self.param.transpose else weights)
+        signals = signal.reshape(-1, self.outputs)
+        x = array_module(signal).empty((len(signals), count(bottom) // count(self.batch(bottom))), signal.dtype)
+        if self.param.transpose or not inner_product.transposed(signals, weights, positive, x):
+            used = excitatory(weights) if positive else weights
+            x = signals @ (used.T if self.param.transpose else used)
         return x.reshape(*lead, *bottom)

@@ -14,7 +14,7 @@ import pytest
 import thinktwice as tt
 
 ROOT = Path(tt.__file__).resolve().parent
-ROOMS = ("caffe_models", "layers", "executor", "attention", "solver", "repro", "cli", "tests")
+ROOMS = ("caffe_models", "layers", "cpu", "executor", "attention", "solver", "repro", "cli", "tests")
 
 
 def run(code: str, where: Path = ROOT) -> str:
@@ -91,18 +91,19 @@ def test_cupy_can_be_imported_from_the_root() -> None:
 
 
 RIGHT_OF = {
-    "cli": {"cli", "repro", "solver", "attention", "executor", "caffe_models", "layers", "cuda"},
-    "repro": {"repro", "solver", "attention", "executor", "caffe_models", "layers", "cuda"},
+    "cli": {"cli", "repro", "solver", "attention", "executor", "caffe_models", "layers", "cuda", "cpu"},
+    "repro": {"repro", "solver", "attention", "executor", "caffe_models", "layers", "cuda", "cpu"},
     "solver": {"solver", "executor", "caffe_models", "layers", "cuda"},
     "attention": {"attention", "executor", "layers", "cuda"},
     "executor": {"executor", "caffe_models", "layers", "cuda"},
-    "layers": {"layers", "cuda"},
+    "layers": {"layers", "cpu", "cuda"},
+    "cpu": {"cpu", "cuda"},
 }
 
 
 @pytest.mark.parametrize("room", RIGHT_OF)
 def test_who_may_import_whom(room: str) -> None:
-    """cli -> repro -> attention or solver -> executor -> layers -> cuda, and executor -> caffe_models."""
+    """cli -> repro -> attention or solver -> executor -> layers -> cpu -> cuda, and executor -> caffe_models."""
     for path in (ROOT / room).rglob("*.py"):
         depth = len(path.relative_to(ROOT).parts) - 1
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

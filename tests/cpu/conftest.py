@@ -13,6 +13,6 @@ def build(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> en
     found = engine.build(request.param)
     if found is None:
         pytest.skip(f"no build {request.param} of the engine, or this processor cannot run it")
-    for module in ("engine", "convolution", "pooling"):
+    for module in ("engine", "convolution", "pooling", "inner_product"):
         monkeypatch.setattr(f"thinktwice.cpu.{module}.engine", lambda: found)
     return found

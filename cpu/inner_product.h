@@ -1,0 +1,99 @@
+// Fully connected layers, for a few images at a time: each weight is read once, in the order in which it lies in memory, and
+// with `positive` as max(w, 0), so that excitation backprop needs no second copy of the largest arrays that nets have.
+//
+//     forward      y[n][o] = bias[o] + sum_k w[o][k] x[n][k]
+//     transposed   x[n][k] = sum_o w[o][k] y[n][o]
+
+constexpr int IMAGES = 4, OUTPUTS = 4;  // of a tile of dot products
+constexpr int64 COLUMNS = 2048;         // of the transposed product: they stay next to the core while rows go by
+
+template <bool positive>
+INLINE Lanes weight(const float* from)
+{
+    const Lanes w = load(from);
+    return positive ? (w < 0 ? Lanes{} : w) : w;
+}
+
+INLINE float total(Lanes lanes)
+{
+    float sum = 0;
+    for (int i = 0; i < LANES; ++i) sum += lanes[i];
+    return sum;
+}
+
+template <bool positive, int N, int O>
+INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, float* y)
+{
+    Lanes sum[N][O] = {};
+    const int64 whole = features / LANES * LANES;
+    for (int64 k = 0; k < whole; k += LANES) {
+        Lanes w[O];
+        for (int o = 0; o < O; ++o) w[o] = weight<positive>(weights + o * features + k);
+        for (int n = 0; n < N; ++n) {
+            const Lanes value = load(x + n * features + k);
+            for (int o = 0; o < O; ++o) sum[n][o] += value * w[o];
+        }
+    }
+    for (int n = 0; n < N; ++n)
+        for (int o = 0; o < O; ++o) {
+            float result = total(sum[n][o]);
+            for (int64 k = whole; k < features; ++k) {
+                const float w = weights[o * features + k];
+                result += (positive && w < 0 ? 0 : w) * x[n * features + k];
+            }
+            y[n * outputs + o] = bias ? result + bias[o] : result;
+        }
+}
+
+template <bool positive, int O>
+INLINE void dot_products_of(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, float* y)
+{
+    int64 n = 0;
+    for (; n + IMAGES <= images; n += IMAGES) dot_products<positive, IMAGES, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
+    for (; n < images; ++n) dot_products<positive, 1, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
+}
+
+template <bool positive>
+static void inner_product(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, float* y)
+{
+#pragma omp parallel for schedule(static)
+    for (int64 o = 0; o < outputs / OUTPUTS; ++o) {
+        const Normals only;
+        dot_products_of<positive, OUTPUTS>(
+            x, weights + o * OUTPUTS * features, bias ? bias + o * OUTPUTS : nullptr, images, features, outputs, y + o * OUTPUTS);
+    }
+    for (int64 o = outputs / OUTPUTS * OUTPUTS; o < outputs; ++o)
+        dot_products_of<positive, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, y + o);
+}
+
+// A row of weights, times the signal that arrives there, added to as many numbers of one image.
+template <bool positive>
+INLINE void add_row(const float* weights, float signal, int64 columns, float* x)
+{
+    const int64 whole = columns / LANES * LANES;
+    for (int64 k = 0; k < whole; k += LANES) store(x + k, load(x + k) + signal * weight<positive>(weights + k));
+    for (int64 k = whole; k < columns; ++k) x[k] += signal * (positive && weights[k] < 0 ? 0 : weights[k]);
+}
+
+// Rows at which no signal arrives are not read: a target's class is one of a thousand.
+template <bool positive>
+static void inner_product_transposed(const float* signal, const float* weights, int64 images, int64 features, int64 outputs, float* x)
+{
+    const int64 chunks = up(features, COLUMNS);
+    std::vector<int64> rows;  // where signals arrive
+    for (int64 o = 0; o < outputs; ++o)
+        for (int64 n = 0; n < images; ++n)
+            if (signal[n * outputs + o] != 0) {
+                rows.push_back(o);
+                break;
+            }
+#pragma omp parallel for schedule(static)
+    for (int64 chunk = 0; chunk < chunks; ++chunk) {
+        const Normals only;
+        const int64 first = chunk * COLUMNS, columns = std::min(COLUMNS, features - first);
+        for (int64 n = 0; n < images; ++n) std::memset(x + n * features + first, 0, columns * sizeof(float));
+        for (const int64 o : rows)
+            for (int64 n = 0; n < images; ++n)
+                add_row<positive>(weights + o * features + first, signal[n * outputs + o], columns, x + n * features + first);
+    }
+}

@@ -1,0 +1,42 @@
+"""Fully connected layers on the engine, for a few images at a time: what inner_product.h is given.
+
+There each weight is read from memory once, and that is what takes the time. For many images matrix products are the better way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .engine import Engine, address, engine, serves
+
+MOST_IMAGES = 16
+
+
+def inner_product(x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None, positive: bool, y: np.ndarray) -> bool:
+    """``x`` (N, K), ``weights`` (O, K), ``bias`` (O,) -> ``y`` (N, O); with ``positive`` for max(w, 0). Whether the engine did it."""
+    build = _build(x, weights)
+    if build is None:
+        return False
+    x = np.ascontiguousarray(x)
+    build.inner_product(
+        *(address(x), address(weights), None if bias is None else address(bias)),
+        *(positive, len(x), weights.shape[1], len(weights), address(y)),
+    )
+    return True
+
+
+def transposed(signal: np.ndarray, weights: np.ndarray, positive: bool, x: np.ndarray) -> bool:
+    """``signal`` (N, O), ``weights`` (O, K) -> ``x`` (N, K). Whether the engine did it."""
+    build = _build(signal, weights)
+    if build is None:
+        return False
+    signal = np.ascontiguousarray(signal)
+    build.inner_product_transposed(
+        *(address(signal), address(weights), positive, len(signal), weights.shape[1], len(weights), address(x))
+    )
+    return True
+
+
+def _build(array: np.ndarray, weights: np.ndarray) -> Engine | None:
+    few = 0 < len(array) <= MOST_IMAGES
+    return engine() if few and serves(array, weights) and weights.flags.c_contiguous else None
