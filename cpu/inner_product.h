@@ -62,6 +62,7 @@ static void inner_product(const float* x, const float* weights, const float* bia
         dot_products_of<positive, OUTPUTS>(
             x, weights + o * OUTPUTS * features, bias ? bias + o * OUTPUTS : nullptr, images, features, outputs, y + o * OUTPUTS);
     }
+    const Normals only;
     for (int64 o = outputs / OUTPUTS * OUTPUTS; o < outputs; ++o)
         dot_products_of<positive, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, y + o);
 }
