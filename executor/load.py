@@ -12,6 +12,7 @@ from ..caffe_models.definition import read_net
 from ..caffe_models.deploy import deploy_view
 from ..caffe_models.phases import for_state
 from ..caffe_models.weights import Weights, fit, read_all_weights, read_weights
+from ..cpu.prepared import constant
 from ..errors import BadInput, names
 from ..layers.arrays import Shape
 from .graph import Graph
@@ -98,8 +99,9 @@ def build(
     parameters = random_weights(specs, seed) if seed is not None else {}
     if weights is not None:
         parameters |= _fitted(graph, specs, weights, partial=partial, missing=partial and seed is not None, flat=flat)
-    if not isinstance(weights, Weights):  # these are the caller's
-        _settle(parameters)
+    if isinstance(weights, Weights):  # these are the caller's, to write to
+        parameters = {layer: [a if constant(a) else a.copy() for a in arrays] for layer, arrays in parameters.items()}
+    _settle(parameters)
     return Net(graph, parameters, message=message, dtype=dtype, device=device)
 
 

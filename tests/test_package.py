@@ -95,7 +95,7 @@ RIGHT_OF = {
     "repro": {"repro", "solver", "attention", "executor", "caffe_models", "layers", "cuda", "cpu"},
     "solver": {"solver", "executor", "caffe_models", "layers", "cuda"},
     "attention": {"attention", "executor", "layers", "cuda"},
-    "executor": {"executor", "caffe_models", "layers", "cuda"},
+    "executor": {"executor", "caffe_models", "layers", "cpu", "cuda"},
     "layers": {"layers", "cpu", "cuda"},
     "cpu": {"cpu", "cuda"},
 }
