@@ -60,14 +60,7 @@ def _batches(examples: Sequence[Example], model: Model) -> Iterator[dict[str, np
     for example in examples:
         image = read_image(example.path)
         blob = prepare(image, (3, *image.shape[:2]), Preprocessing.of(model))
-        yield {"data": np.stack([blob, blob[..., ::-1]]), "label": np.stack([_present(example, classes)] * 2)}
-
-
-def _present(example: Example, classes: int) -> np.ndarray:
-    """1 for each class that is there, 0 for the others: (classes,). Objects that are hard to see count as well."""
-    present = np.zeros(classes, np.float32)
-    present[list(example.labels)] = 1
-    return present
+        yield {"data": np.stack([blob, blob[..., ::-1]]), "label": np.stack([example.present(classes)] * 2)}
 
 
 def _parser() -> argparse.ArgumentParser:

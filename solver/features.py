@@ -52,7 +52,7 @@ def write_features(
     done = 0
     for part in _parts(_computed(net, blob, labels, batches, rows), blob):
         file = target.with_name(f"{target.stem}_{len(written)}.h5")
-        _write(file, part)
+        write_rows(file, part)
         written.append(file)
         done += len(part[blob])
         print(f"\r{file}: {done} rows of {blob}", file=sys.stderr, flush=True)
@@ -63,6 +63,13 @@ def write_features(
     with files.replacing(target) as temporary:
         temporary.write_text("".join(f"{file.name}\n" for file in written), encoding="utf-8")
     return written
+
+
+def write_rows(path: Path, arrays: Rows) -> None:
+    """Write an HDF5 file of data sets (N, ...) by name, as HDF5Data reads them."""
+    with files.replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
 
 
 def _computed(
@@ -126,9 +133,3 @@ def _joined(parts: list[Rows]) -> Rows:
                 found, expected = part[name].shape[1:], first.shape[1:]
                 raise BadInput(f"{name!r}: found rows of shape {found}, expected {expected} as in the first batch")
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _write(path: Path, arrays: Rows) -> None:
-    with files.replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, array in arrays.items():
-            file[name] = array

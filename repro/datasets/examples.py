@@ -46,6 +46,12 @@ class Example:
         """The classes that objects have, each once, in order."""
         return tuple(sorted({thing.label for thing in self.objects}))
 
+    def present(self, classes: int) -> np.ndarray:
+        """1 for each class that is there, 0 for the others: (classes,), float32. Objects that are hard to see count as well."""
+        present = np.zeros(classes, np.float32)
+        present[list(self.labels)] = 1
+        return present
+
     def boxes(self, label: int | None = None) -> np.ndarray:
         """The boxes (n, 4) of a class, or of all objects."""
         own = [thing.box for thing in self.objects if label is None or thing.label == label]

@@ -11,7 +11,7 @@ import pytest
 from thinktwice.attention.answers import answer_blob, probabilities_of
 from thinktwice.caffe_models.catalogue import find_model
 from thinktwice.executor.load import load_model
-from thinktwice.repro import scenes_accuracy, scenes_features
+from thinktwice.repro import scenes_accuracy, scenes_features, scenes_lists
 from thinktwice.repro.datasets.imagenet import ImageNet
 from thinktwice.repro.datasets.scenes.writing import write
 from thinktwice.repro.datasets.voc import Voc
@@ -73,6 +73,7 @@ def test_the_table_of_accuracy(scenes: Path, capsys):
     [
         (scenes_accuracy.main, ["--model", "scenes-vgg"]),
         (scenes_features.main, ["--model", "scenes-vgg"]),
+        (scenes_lists.main, []),
     ],
 )
 def test_a_folder_without_scenes_is_refused_in_one_line(tmp_path: Path, capsys, command, line):
