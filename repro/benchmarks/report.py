@@ -126,11 +126,12 @@ def _ratio_of(peer: str) -> Cell:
 
 def _milliseconds(row: Mapping[str, Any], way: str) -> str:
     times = row.get("times", {}).get(way)
-    return f"{1000 * times['seconds']:.3g}" if times else ""
+    return _scaled(times and times["seconds"], 1000)
 
 
 def _scaled(number: float | None, factor: float) -> str:
-    return "" if number is None else f"{factor * number:.3g}"
+    """Three digits, or all of a whole number's."""
+    return "" if number is None else f"{factor * number:.{'0f' if factor * number >= 999.5 else '3g'}}"
 
 
 def _memory(row: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -54,7 +55,7 @@ def _report(suite: Suite, note: Note) -> dict[str, Any]:
     if not any(tables.values()):
         raise BadInput(f"--only: found no row with {suite.only!r} in its name, expected a part of one")
     return {
-        "command": f"thinktwice {' '.join(sys.argv[1:])}",
+        "command": shlex.join(["thinktwice", *sys.argv[1:]]),
         "machine": before,
         "versions": versions(peers),
         "environment": environment(),
