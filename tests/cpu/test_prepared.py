@@ -128,13 +128,23 @@ NET = nets.data(1, 4, 6, 7) + nets.layer(
 def test_a_net_over_a_solvers_arrays_follows_them(packed: list[Any]) -> None:
     """A solver updates in place what its nets hold as read-only views."""
     weights, x = filters(), np.ones((1, 4, 6, 7), np.float32)
-    net = nets.make(NET, {"conv": [weights]}, "float32")
+    net = Net(Graph(nets.parse_net(NET)), {"conv": [weights]})
     assert not net.params["conv"][0].flags.writeable
     assert np.shares_memory(net.params["conv"][0], weights)
     net.forward(data=x)
     weights[...] = filters(1)
     expected = convolution.correlate(x, filters(1), GEOMETRY)
     assert np.array_equal(net.forward(data=x)["conv"], expected)
+
+
+def test_a_net_of_weights_given_in_memory_has_its_own_copy(packed: list[Any]) -> None:
+    """So it computes, bit for bit, as one that reads them from a file: the ways that only constant weights go are open to it."""
+    weights, x = filters(), np.ones((1, 4, 6, 7), np.float32)
+    net = nets.make(NET, {"conv": [weights]}, "float32")
+    before = net.forward(data=x)["conv"]
+    weights[...] = 0
+    assert np.array_equal(net.forward(data=x)["conv"], before)
+    assert len(packed) == 1
 
 
 def test_a_net_of_arrays_that_stay_packs_them_once(packed: list[Any]) -> None:
