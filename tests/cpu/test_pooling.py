@@ -1,0 +1,59 @@
+"""Max pooling on the engine against the layer's NumPy way, number for number: ties, NaN, clipped windows, short rows."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from thinktwice.cpu import pooling
+from thinktwice.cpu.engine import Engine
+from thinktwice.layers.pooling import Windows
+
+SHAPES = [((3, 3), (2, 2)), ((3, 3), (1, 1)), ((2, 3), (1, 2)), ((5, 4), (3, 1))]
+
+
+def windows(kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], size: tuple[int, int]) -> Windows:
+    """As Caffe rounds: up, without windows that begin beyond the border."""
+    positions = []
+    for n, k, s, p in zip(size, kernel, stride, pad, strict=True):
+        out = -(-(n + 2 * p - k) // s) + 1
+        positions.append(out - 1 if any(pad) and (out - 1) * s >= n + p else out)
+    return Windows(size, kernel, stride, pad, tuple(positions))
+
+
+@pytest.mark.parametrize(("kernel", "stride"), SHAPES)
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0)])
+@pytest.mark.parametrize("size", [(5, 6), (7, 7), (14, 14), (9, 35)])
+def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: tuple, size: tuple) -> None:
+    w, rng = windows(kernel, stride, pad, size), np.random.default_rng(0)
+    x = np.round(2 * rng.normal(size=(3, *size))).astype(np.float32)  # ties everywhere
+    x[rng.random(x.shape) < 0.05] = np.nan
+    x[rng.random(x.shape) < 0.05] = -np.inf
+    y, winners = np.empty((3, *w.positions), np.float32), np.empty((3, *w.positions), np.int8)
+    assert pooling.max_pool(x, w, y, winners)
+    signal, pixels = rng.normal(size=(2, *y.shape)).astype(np.float32), np.empty((2, *x.shape), np.float32)
+    assert pooling.to_winners(signal, winners, w, pixels)
+    expected_pixels = np.zeros(pixels.shape)
+    for plane, row, column in product(*map(range, y.shape)):
+        best, winner, place = literal(x[plane], w, row, column)
+        assert (y[plane, row, column], winners[plane, row, column]) == (best, winner)
+        if winner >= 0:
+            expected_pixels[:, plane, *place] += signal[:, plane, row, column]
+    np.testing.assert_allclose(pixels, expected_pixels, rtol=1e-5, atol=1e-6)
+
+
+def literal(plane: np.ndarray, w: Windows, row: int, column: int) -> tuple[float, int, tuple[int, int]]:
+    """The window's maximum, the first cell in raster order that has it, and where that lies."""
+    best, winner, place = np.finfo(np.float32).min, -1, (0, 0)
+    for i, j in product(range(w.kernel[0]), range(w.kernel[1])):
+        h, x = row * w.stride[0] - w.pad[0] + i, column * w.stride[1] - w.pad[1] + j
+        if 0 <= h < w.size[0] and 0 <= x < w.size[1] and plane[h, x] > best:
+            best, winner, place = plane[h, x], i * w.kernel[1] + j, (h, x)
+    return best, winner, place
+
+
+def test_windows_that_do_not_overlap_are_left_to_the_kernel() -> None:
+    x, w = np.ones((1, 4, 4), np.float32), windows((2, 2), (2, 2), (0, 0), (4, 4))
+    assert not pooling.max_pool(x, w, np.empty((1, 2, 2), np.float32), np.empty((1, 2, 2), np.int8))
