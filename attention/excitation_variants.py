@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BadInput
 from ..executor.graph import Graph
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array, array_module, multiply, positive_part
+from ..layers.arrays import Array, array_module, excitatory, multiply
 from ..layers.layer import Step
 from .excitation import EXCITATION, adds
 from .method import Answer, Option, Question
@@ -62,8 +62,8 @@ def in_range(question: Question, answer: Answer) -> Answer:
 @reads("bottoms", of=lambda layer: layer.gradient_reads)
 def unnormalised(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Eq. 2 with Z = 1: P_i = a_i sum_j w+_ij P_j, where averages and sums have weights as well (1/S, and 1)."""
-    excitatory = [positive_part(weights) for weights in step.parameters]
-    gradients: Any = step.layer.gradient(replace(step, parameters=excitatory), signals)
+    positive = [excitatory(weights) for weights in step.parameters]
+    gradients: Any = step.layer.gradient(replace(step, parameters=positive), signals)
     return [multiply(gradient, a) for a, gradient in zip(step.bottoms, gradients, strict=True)]
 
 

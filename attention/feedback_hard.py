@@ -16,12 +16,12 @@ So this is what Feedback CNN (2018) calls recovery, not selective pruning. One s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..executor.rules import Rule, reads
 from ..layers.arrays import Array, array_module
 from ..layers.feedback import hard_step
 from ..layers.layer import Step
+from .deconvnet import frozen_lrn
 from .gates import Gated, Gates
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
@@ -54,11 +54,6 @@ def hard_rule(gated: Gated, gates: Gates, options) -> Rule:
         arriving = e.reshape(gates[name].shape)
         gates[name], carried = hard_step(gates[name], arriving, threshold(arriving, "sign"))
         return [carried.reshape(e.shape), None]
-
-    @reads("saved")
-    def frozen_lrn(step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        layer: Any = step.layer
-        return [layer.frozen(signals[0], step.saved)]
 
     @reads()
     def unmasked(step: Step, signals: Sequence[Array]) -> list[Array | None]:

@@ -29,7 +29,7 @@ def correlate(
 ) -> np.ndarray:
     """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns), or max(this, 0)."""
     outputs, spatial = len(weights), x.shape[2:]
-    y = np.empty((len(x), outputs, *plans.positions(spatial, geometry)), np.float32)
+    y = np.empty((len(x), outputs, *geometry.reduced(spatial)), np.float32)
     biases = None if bias is None else _packed(bias.reshape(geometry.group, -1, 1))
     by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
     shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
@@ -47,8 +47,7 @@ def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geom
     by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
-    mirrored = plans.mirrored(geometry)
-    shape = (outputs, channels, signal.shape[2:], mirrored)
+    shape = (outputs, channels, signal.shape[2:], geometry.mirrored)
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
         x = np.empty(whole, np.float32)

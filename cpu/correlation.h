@@ -64,7 +64,7 @@ INLINE void put(
 // `planes` begin with the position `origin`.
 template <int V>
 INLINE void tiles(
-    const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
+    Width<V>, const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
     int64 q, float* result)
 {
     if (run.side_by_side) q = std::min<int64>(q, run.positions.end - V * LANES);
@@ -80,12 +80,9 @@ static void correlate_run(
     const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
     float* result)
 {
-    for (int64 q = run.positions.first; q < run.positions.end;) {
-        const int64 left = up(run.positions.end - q, LANES);
-        if (left >= 5 || left == 3) tiles<3>(planes, origin, p, offset, f, to, run, blocks, q, result), q += 3 * LANES;
-        else if (left >= 2) tiles<2>(planes, origin, p, offset, f, to, run, blocks, q, result), q += 2 * LANES;
-        else tiles<1>(planes, origin, p, offset, f, to, run, blocks, q, result), q += LANES;
-    }
+    in_tiles(up(run.positions.end - run.positions.first, LANES), [&](auto width, int64 first) {
+        tiles(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, result);
+    });
 }
 
 constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: a piece's planes,

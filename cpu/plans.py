@@ -15,8 +15,8 @@ Pair = tuple[int, ...]
 IN_PLACE = 48  # so many positions a plane must have to be read where it lies: the widest tile
 
 
-class Geometry(Protocol):
-    """Of a convolution with two spatial axes."""
+class Sliding(Protocol):
+    """What slides over a plane, a kernel or a pooling window: one number for each of two axes."""
 
     @property
     def kernel(self) -> Pair: ...
@@ -24,11 +24,21 @@ class Geometry(Protocol):
     def stride(self) -> Pair: ...
     @property
     def pad(self) -> Pair: ...
+    def __hash__(self) -> int: ...
+
+
+class Geometry(Sliding, Protocol):
+    """Of a convolution with two spatial axes: ``Geometry`` of layers/correlation.py."""
+
     @property
     def dilation(self) -> Pair: ...
     @property
     def group(self) -> int: ...
-    def __hash__(self) -> int: ...
+    @property
+    def pointwise(self) -> bool: ...
+    @property
+    def mirrored(self) -> Geometry: ...
+    def reduced(self, spatial: Sequence[int]) -> Pair: ...
 
 
 class Planes(NamedTuple):
@@ -62,21 +72,6 @@ class Result(NamedTuple):
     stride_w: int = 1
 
 
-class Mirrored(NamedTuple):
-    """The geometry of a convolution that is the transpose of another one of stride 1."""
-
-    kernel: Pair
-    stride: Pair
-    pad: Pair
-    dilation: Pair
-    group: int
-
-
-def mirrored(geometry: Geometry) -> Mirrored:
-    pad = tuple(d * (k - 1) - p for k, d, p in zip(geometry.kernel, geometry.dilation, geometry.pad, strict=True))
-    return Mirrored(geometry.kernel, geometry.stride, pad, geometry.dilation, geometry.group)
-
-
 class Plan:
     """One sum over shifted planes. ``terms``: (plane, shift) of each."""
 
@@ -91,17 +86,29 @@ def forward(channels: int, outputs: int, spatial: Pair, geometry: Geometry, in_p
     """The convolution itself, terms in the weights' order (channel, kernel row, kernel column). ``channels``, ``outputs``: of a group."""
     if in_place and _stays(geometry, spatial):
         return _pointwise(channels, outputs, spatial, geometry.group)
-    (h, w), (rows, columns) = spatial, positions(spatial, geometry)
-    (stride_h, stride_w), (down, right) = geometry.stride, _cells(geometry)
+    positions = geometry.reduced(spatial)
+    return sliding(channels, outputs, geometry.group, spatial, positions, geometry, _cells(geometry))
+
+
+def sliding(
+    channels: int,
+    outputs: int,
+    group: int,
+    spatial: Pair,
+    positions: Pair,
+    over: Sliding,
+    cells: Sequence[Sequence[int]],
+) -> Plan:
+    """Windows that slide over planes: a term for each channel and cell. ``cells``: how far its rows, and columns, lie from the first."""
+    (h, w), (rows, columns), (stride_h, stride_w), (down, right) = spatial, positions, over.stride, cells
     pitch = columns + right[-1] // stride_w
     terms = [
         ((c * stride_h + y % stride_h) * stride_w + x % stride_w, y // stride_h * pitch + x // stride_w)
         for c, y, x in product(range(channels), down, right)
     ]
-    (top, left), image = geometry.pad, geometry.group * channels * h * w
+    (top, left), image = over.pad, group * channels * h * w
     planes = Planes(channels, h, w, image, -top, -left, stride_h, stride_w, pitch, down[-1] // stride_h)
-    result = Result(rows, columns, outputs, rows, columns, geometry.group * outputs * rows * columns)
-    return Plan(planes, result, terms)
+    return Plan(planes, Result(rows, columns, outputs, rows, columns, group * outputs * rows * columns), terms)
 
 
 class Phase(NamedTuple):
@@ -138,7 +145,7 @@ def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase
         [(cell * d - a) // s for cell in own]
         for own, d, a, s in zip(cells, geometry.dilation, phase, geometry.stride, strict=True)
     ]
-    (lowest, rightmost), (h, w) = (max(own) for own in back), positions(spatial, geometry)
+    (lowest, rightmost), (h, w) = (max(own) for own in back), geometry.reduced(spatial)
     pitch = columns + rightmost - min(back[1])
     terms = [(o, (lowest - y) * pitch + rightmost - x) for o, y, x in product(range(outputs), *back)]
     image = geometry.group * outputs * h * w
@@ -151,13 +158,6 @@ def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase
     return Phase(Plan(planes, result, terms), *cells)
 
 
-def positions(spatial: Pair, geometry: Geometry) -> Pair:
-    """How many rows and columns a convolution gives."""
-    ends = (offsets[-1] for offsets in _cells(geometry))
-    axes = zip(spatial, geometry.pad, ends, geometry.stride, strict=True)
-    return tuple((n + 2 * p - end - 1) // s + 1 for n, p, end, s in axes)
-
-
 def _cells(geometry: Geometry) -> list[list[int]]:
     """How far each of the kernel's rows, and columns, lies from the first."""
     return [[cell * d for cell in range(k)] for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
@@ -165,8 +165,7 @@ def _cells(geometry: Geometry) -> list[list[int]]:
 
 def _stays(geometry: Geometry, spatial: Pair) -> bool:
     """Whether the planes can be read where they lie: a 1 x 1 kernel that visits every pixel of a large enough plane."""
-    pointwise = tuple(geometry.kernel) == (1, 1) == tuple(geometry.stride) and tuple(geometry.pad) == (0, 0)
-    return pointwise and spatial[0] * spatial[1] >= IN_PLACE
+    return geometry.pointwise and spatial[0] * spatial[1] >= IN_PLACE
 
 
 def _pointwise(channels: int, outputs: int, spatial: Pair, group: int) -> Plan:

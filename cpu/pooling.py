@@ -6,30 +6,22 @@ Where they do not, each pixel is read once as it is, and the kernel of cuda/max_
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import Protocol
 
 import numpy as np
 
 from . import plans
 from .engine import Engine, address, engine, serves
-from .plans import Pair, Plan
+from .plans import Pair, Plan, Sliding
 
 
-class Windows(Protocol):
-    """Where windows lie on a plane."""
+class Windows(Sliding, Protocol):
+    """Where windows lie on a plane: ``Windows`` of layers/pooling.py."""
 
     @property
     def size(self) -> Pair: ...
     @property
-    def kernel(self) -> Pair: ...
-    @property
-    def stride(self) -> Pair: ...
-    @property
-    def pad(self) -> Pair: ...
-    @property
     def positions(self) -> Pair: ...
-    def __hash__(self) -> int: ...
 
 
 def max_pool(x: np.ndarray, windows: Windows, maxima: np.ndarray, winners: np.ndarray) -> bool:
@@ -66,15 +58,8 @@ def _build(array: np.ndarray, winners: np.ndarray, windows: Windows) -> Engine |
 
 @lru_cache(4096)
 def _plan(windows: Windows) -> Plan:
-    (h, w), (rows, columns), (stride_h, stride_w) = windows.size, windows.positions, windows.stride
-    (top, left), (down, right) = windows.pad, (k - 1 for k in windows.kernel)
-    pitch = columns + right // stride_w
-    planes = plans.Planes(1, h, w, h * w, -top, -left, stride_h, stride_w, pitch, down // stride_h)
-    terms = [
-        (y % stride_h * stride_w + x % stride_w, y // stride_h * pitch + x // stride_w)
-        for y, x in product(range(down + 1), range(right + 1))
-    ]
-    return Plan(planes, plans.Result(rows, columns, 1, rows, columns, rows * columns), terms)
+    cells = [range(k) for k in windows.kernel]
+    return plans.sliding(1, 1, 1, windows.size, windows.positions, windows, cells)
 
 
 @lru_cache(4096)

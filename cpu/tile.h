@@ -7,7 +7,6 @@
 // connected layer), or an input channel and a cell of the kernel (direct convolution), since on a padded plane a cell of the
 // kernel is nothing but a shift.
 
-
 template <int V>
 INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[ROWS][V])
 {
@@ -22,5 +21,21 @@ INLINE void tile(const float* source, const int64* offset, int64 terms, const fl
         for (int r = 0; r < ROWS; ++r)
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[r][v] += weights[r] * x[v];
+    }
+}
+
+// How many vectors a tile has, for the compiler.
+template <int V>
+struct Width {};
+
+// work(Width<V>, first) for tiles that cover this many vectors; V is 3, or less at the end, and never 1 where 2 and 2 will do.
+template <typename Work>
+INLINE void in_tiles(int64 vectors, const Work& work)
+{
+    for (int64 first = 0; first < vectors;) {
+        const int64 left = vectors - first;
+        if (left >= 5 || left == 3) work(Width<3>{}, first), first += 3;
+        else if (left >= 2) work(Width<2>{}, first), first += 2;
+        else work(Width<1>{}, first), first += 1;
     }
 }

@@ -5,10 +5,9 @@
 // The signal is laid with its channels side by side, since a register holds neighbouring numbers of a sum: ROWS terms by V
 // vectors of output channels. Columns at which a window wraps around are left out: 0 times what lies there may be NaN.
 
-
 template <int V>
 INLINE void outer(
-    const float* planes, const int64* offset, int64 pitch, const float* signal, int64 channels, int64 rows, int64 columns, float* gradient)
+    Width<V>, const float* planes, const int64* offset, int64 pitch, const float* signal, int64 channels, int64 rows, int64 columns, float* gradient)
 {
     Lanes sum[ROWS][V];
     for (int r = 0; r < ROWS; ++r)
@@ -64,13 +63,10 @@ static void correlate_weights(
                 lay(source + image * p.image + group * p.channels * p.height * p.width, p, first, here, size, planes);
                 lay_signal(signal + image * to.image + group * to.channels * to.rows * to.columns, to, first, here, channels, laid);
                 for (int64 k = 0; k < terms; k += ROWS)
-                    for (int64 o = 0; o < channels;) {
-                        const int64 left = (channels - o) / LANES;
-                        float* at = sums + k * channels + o;
-                        if (left >= 5 || left == 3) outer<3>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += 3 * LANES;
-                        else if (left >= 2) outer<2>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += 2 * LANES;
-                        else outer<1>(planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, at), o += LANES;
-                    }
+                    in_tiles(channels / LANES, [&](auto width, int64 first) {
+                        const int64 o = first * LANES;
+                        outer(width, planes, &offset[k], p.pitch, laid + o, channels, here, to.columns, sums + k * channels + o);
+                    });
             }
     }
 }

@@ -123,7 +123,7 @@ static void put_section(const float* phases, int64 size, int64 pitch, const Sect
 
 template <int V>
 INLINE void products(
-    const float* places, const int64* offset, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart)
+    Width<V>, const float* places, const int64* offset, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart)
 {
     for (int64 block = 0; block < blocks; ++block) {
         Lanes sum[ROWS][V];
@@ -177,15 +177,10 @@ static void winograd(
         }
         for (int64 place = 0; place < PLACES; ++place) {
             const float* own = weights + ((group * PLACES + place) * blocks + block) * p.channels * ROWS;
-            const int64 vectors = up(all * tiles, LANES);
-            for (int64 v = 0; v < vectors;) {
-                const float* at = places + place * apart + v * LANES;
-                float* there = sums + place * sums_apart + v * LANES;
-                const int64 left = vectors - v;
-                if (left >= 5 || left == 3) products<3>(at, offset.data(), p.channels, own, here, there, width), v += 3;
-                else if (left >= 2) products<2>(at, offset.data(), p.channels, own, here, there, width), v += 2;
-                else products<1>(at, offset.data(), p.channels, own, here, there, width), v += 1;
-            }
+            in_tiles(up(all * tiles, LANES), [&](auto tile_width, int64 first) {
+                const float* at = places + place * apart + first * LANES;
+                products(tile_width, at, offset.data(), p.channels, own, here, sums + place * sums_apart + first * LANES, width);
+            });
         }
         float* phases = places;  // no longer needed
         const int64 phase_size = up(tiles, LANES) * LANES + LANES;

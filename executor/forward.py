@@ -85,11 +85,12 @@ def _run_route(
 ) -> None:
     graph = trace.graph
     behind = _rectifiers(graph, route, waiting, keep, given)
+    done = set(behind.values())
     for number in route:
         node = graph.nodes[number]
         if number in behind:
             _run_rectified(node, graph.nodes[behind[number]], trace)
-        elif number not in behind.values() and not isinstance(node.layer, Input):
+        elif number not in done and not isinstance(node.layer, Input):
             _run(number, trace, number in keep.nodes, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
@@ -118,10 +119,10 @@ def _rectifiers(
     graph: Graph, route: Sequence[int], waiting: Sequence[set[int]], keep: Keep, given: Mapping[int, Array]
 ) -> dict[int, int]:
     """Layers that can clamp their top at 0 by themselves -> the ReLU behind them, where it alone reads that top and nobody keeps it."""
-    found = {}
+    found, settled = {}, keep.values.union(given)
     for number in route:
         node = graph.nodes[number]
-        if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and keep.values.union(given).isdisjoint(node.tops):
+        if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
             (reader,) = waiting[node.tops[0]]
             relu = graph.nodes[reader]
             if isinstance(relu.layer, ReLU) and not relu.layer.slope and given.keys().isdisjoint(relu.tops):

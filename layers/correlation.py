@@ -13,7 +13,7 @@ beyond what one image needs; while ``threads`` shares out images, each chunk is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -64,6 +64,11 @@ class Geometry:
         """Output size of a transposed correlation: stride (size - 1) + extent - 2 pad."""
         sizes = zip(spatial, self.extent, self.pad, self.stride, strict=True)
         return tuple(s * (n - 1) + e - 2 * p for n, e, p, s in sizes)
+
+    @property
+    def mirrored(self) -> Geometry:
+        """That of the transpose, where the stride is 1: what overhangs on one side is padding on the other."""
+        return replace(self, pad=tuple(e - 1 - p for e, p in zip(self.extent, self.pad, strict=True)))
 
     def padded(self, spatial: Sequence[int]) -> Shape:
         return tuple(n + 2 * p for n, p in zip(spatial, self.pad, strict=True))
