@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..cuda.builds import built, say
+from .memory import keep_freed
 
 HERE = Path(__file__).resolve().parent
 BUILDS = ("avx512", "avx2", "portable")
@@ -67,6 +68,7 @@ def _library() -> ctypes.CDLL | None:
     library = built(HERE, "_engine", "the engine", told if _is_path(told) else None)
     if library:
         library.thinktwice_engine.restype = POINTER
+        keep_freed()
     return library
 
 

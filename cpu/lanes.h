@@ -23,3 +23,36 @@ INLINE Lanes every_second(Lanes a, Lanes b, std::integer_sequence<int, I...>)
 
 template <int from>
 INLINE Lanes every_second(Lanes a, Lanes b) { return every_second<from>(a, b, std::make_integer_sequence<int, LANES>{}); }
+
+// The numbers 0, 4, 8, ... from a place on, then 1, 5, 9, ..., and so on.
+INLINE void every_fourth(const float* from, Lanes (&to)[4])
+{
+    const Lanes a = load(from), b = load(from + LANES), c = load(from + 2 * LANES), d = load(from + 3 * LANES);
+    const Lanes even = every_second<0>(a, b), odd = every_second<1>(a, b), more_even = every_second<0>(c, d), more_odd = every_second<1>(c, d);
+    to[0] = every_second<0>(even, more_even), to[2] = every_second<1>(even, more_even);
+    to[1] = every_second<0>(odd, more_odd), to[3] = every_second<1>(odd, more_odd);
+}
+
+// One number of each of two registers in turn, from their first halves (0) or their second (1).
+template <int half, int... I>
+INLINE Lanes in_turn(Lanes a, Lanes b, std::integer_sequence<int, I...>)
+{
+#ifdef __clang__
+    return __builtin_shufflevector(a, b, (I / 2 + half * LANES / 2 + I % 2 * LANES)...);
+#else
+    typedef int Order __attribute__((vector_size(LANES * 4)));
+    return __builtin_shuffle(a, b, Order{(I / 2 + half * LANES / 2 + I % 2 * LANES)...});
+#endif
+}
+
+template <int half>
+INLINE Lanes in_turn(Lanes a, Lanes b) { return in_turn<half>(a, b, std::make_integer_sequence<int, LANES>{}); }
+
+// The reverse: `from` and three more, `apart`, taken one number of each in turn.
+INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[4])
+{
+    const Lanes a = load(from), b = load(from + apart), c = load(from + 2 * apart), d = load(from + 3 * apart);
+    const Lanes ac = in_turn<0>(a, c), bd = in_turn<0>(b, d), more_ac = in_turn<1>(a, c), more_bd = in_turn<1>(b, d);
+    to[0] = in_turn<0>(ac, bd), to[1] = in_turn<1>(ac, bd);
+    to[2] = in_turn<0>(more_ac, more_bd), to[3] = in_turn<1>(more_ac, more_bd);
+}

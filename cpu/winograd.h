@@ -4,8 +4,8 @@
 //     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 pixels that the tile sees
 //
 // for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2. Here a register
-// holds the same place of neighbouring tiles: with phases by 4, pixels become planes of tiles, a tile is one number
-// q = row * pitch + column, and its 36 pixels are shifted planes (planes.h). In between lie 36 products of matrices (tile.h).
+// holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile is one number
+// q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 products of matrices (tile.h).
 //
 // Sums that are exactly 0 in a direct correlation are only about 0 here.
 
@@ -41,31 +41,28 @@ struct Section {
     int64 image, first, rows;
 };
 
-// A row of pixels -> its four phases, `size` apart; up to LANES numbers are written beyond each.
+// A row of pixels -> the six columns of its tiles, `size` apart; up to LANES numbers are written beyond each.
 INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
 {
-    const Range real = inside(p.left, 1, y < 0 || y >= p.height ? 0 : p.width, p.pitch * OUT);
+    const int64 seen = p.pitch * OUT + SEEN - OUT;
+    const Range real = inside(p.left, 1, y < 0 || y >= p.height ? 0 : p.width, seen);
     std::memset(padded, 0, real.first * sizeof(float));
     std::memcpy(padded + real.first, plane + y * p.width + p.left + real.first, (real.end - real.first) * sizeof(float));
-    std::memset(padded + real.end, 0, (p.pitch * OUT - real.end) * sizeof(float));
+    std::memset(padded + real.end, 0, (seen - real.end) * sizeof(float));
     for (int64 j = 0; j < p.pitch; j += LANES) {
-        const float* from = padded + j * OUT;
-        const Lanes a = load(from), b = load(from + LANES), c = load(from + 2 * LANES), d = load(from + 3 * LANES);
-        const Lanes even = every_second<0>(a, b), odd = every_second<1>(a, b);
-        const Lanes more_even = every_second<0>(c, d), more_odd = every_second<1>(c, d);
-        store(to + j, every_second<0>(even, more_even));
-        store(to + size + j, every_second<0>(odd, more_odd));
-        store(to + 2 * size + j, every_second<1>(even, more_even));
-        store(to + 3 * size + j, every_second<1>(odd, more_odd));
+        Lanes column[OUT], next[OUT];
+        every_fourth(padded + j * OUT, column);
+        every_fourth(padded + j * OUT + OUT, next);
+        for (int x = 0; x < SEEN; ++x) store(to + x * size + j, x < OUT ? column[x] : next[x - OUT]);
     }
 }
 
-// What some rows of tiles see of one channel: (4, 4, size), as planes of tiles.
+// What some rows of tiles see of one channel: (4, 6, size), as planes of tiles; the last two rows of a tile are the next one's first.
 static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* padded, float* to)
 {
     for (int64 row = 0; row <= rows; ++row)
         for (int64 y = 0; y < OUT && row * OUT + y < rows * OUT + SEEN - OUT; ++y)
-            split_row(plane, p, p.top + (first + row) * OUT + y, padded, to + y * OUT * size + row * p.pitch, size);
+            split_row(plane, p, p.top + (first + row) * OUT + y, padded, to + y * SEEN * size + row * p.pitch, size);
 }
 
 // The planes of one channel -> its numbers at the 36 places, `apart` from place to place.
@@ -75,7 +72,7 @@ INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int6
         Lanes half[SEEN][SEEN];  // [column][place of the row]
         for (int x = 0; x < SEEN; ++x) {
             Lanes d[SEEN];
-            for (int y = 0; y < SEEN; ++y) d[y] = load(planes + (y % OUT * OUT + x % OUT) * size + q + y / OUT * pitch + x / OUT);
+            for (int y = 0; y < SEEN; ++y) d[y] = load(planes + (y % OUT * SEEN + x) * size + q + y / OUT * pitch);
             to_points(d, half[x]);
         }
         for (int y = 0; y < SEEN; ++y) {
@@ -110,14 +107,19 @@ INLINE void transform_back(const float* places, int64 apart, int64 tiles, float*
 template <bool rectified>
 static void put_section(const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* plane)
 {
-    const auto finished = [bias](float sum) { return rectified && sum + bias < 0 ? 0.0f : sum + bias; };
-    const int64 first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height), whole = to.width / OUT;
+    const int64 first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height);
     for (int64 y = first; y < end; ++y) {
         const float* from = phases + y % OUT * OUT * size + (y / OUT - section.first) * pitch;
         float* row = plane + y * to.width;
-        for (int64 j = 0; j < whole; ++j)
-            for (int x = 0; x < OUT; ++x) row[j * OUT + x] = finished(from[x * size + j]);
-        for (int64 x = 0; x < to.width - whole * OUT; ++x) row[whole * OUT + x] = finished(from[x * size + whole]);
+        for (int64 x = 0; x < to.width; x += OUT * LANES) {
+            Lanes pixels[OUT];
+            interleaved(from + x / OUT, size, pixels);
+            for (int i = 0; i < OUT; ++i) {
+                const Lanes sum = pixels[i] + bias;
+                pixels[i] = rectified ? (sum < 0 ? Lanes{} : sum) : sum;
+            }
+            std::memcpy(row + x, pixels, std::min<int64>(to.width - x, OUT * LANES) * sizeof(float));
+        }
     }
 }
 
@@ -135,7 +137,7 @@ INLINE void products(
 
 constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
 
-// `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). Planes have phases by 4; the grid is of pixels.
+// `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
 static void winograd(
     const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, int64 images, int64 groups,
     float* result)
@@ -159,7 +161,7 @@ static void winograd(
         const Normals only;
         const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
         const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
-        const int64 row_room = up(p.pitch, LANES) * LANES * OUT, planes_room = up(OUT * OUT * size + p.pitch + LANES, LANES) * LANES;
+        const int64 row_room = (up(p.pitch, LANES) + 1) * LANES * OUT, planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
         float* padded = scratch(row_room + planes_room + PLACES * (apart + sums_apart));
         float *planes = padded + row_room, *places = planes + planes_room, *sums = places + PLACES * apart;
 

@@ -52,14 +52,14 @@ def suits(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> boo
     if (tuple(geometry.kernel), tuple(geometry.stride), tuple(geometry.dilation)) != ((3, 3), (1, 1), (1, 1)):
         return False
     rows, columns = geometry.reduced(spatial)
-    tiles = -(-rows // TILE) * (-(-columns // TILE) + 1)
+    tiles = -(-rows // TILE) * -(-columns // TILE)
     return 36 * 1.3 * (-(-tiles // 16) * 16) < 9 * rows * columns
 
 
 @lru_cache(4096)
 def plan(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
     (h, w), (rows, columns), (top, left) = spatial, geometry.reduced(spatial), geometry.pad
-    pitch = -(-columns // TILE) + 1
+    pitch = -(-columns // TILE)
     planes = plans.Planes(channels, h, w, geometry.group * channels * h * w, -top, -left, TILE, TILE, pitch, 1)
     result = plans.Result(rows, columns, outputs, rows, columns, geometry.group * outputs * rows * columns)
     return Plan(planes, result, [])

@@ -31,13 +31,17 @@ def say(what: str) -> None:
     warnings.warn(f"thinktwice: {what}: layers run on NumPy, more slowly ({how})", RuntimeWarning, stacklevel=2)
 
 
+# How long threads wait in a busy loop for their next piece of work before they sleep: about half a millisecond, so that one layer
+# finds them awake after another. For longer, as OpenMP has it, they would be in the way of BLAS's threads and of everything else.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+
+
 def _loaded(path: Path) -> ctypes.CDLL:
-    """Its threads sleep between kernels, unless OMP_WAIT_POLICY says otherwise: by default they would wait in a busy loop, in
-    the way of BLAS's threads, whose turn it is next, and of everything else on the machine."""
-    told = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = told or "PASSIVE"  # read once, when OpenMP is loaded
+    """With threads that wait as ``WAITING`` says, unless the user has said how: OpenMP reads it once, when it is loaded."""
+    told = any(name in os.environ for name in WAITING)
     try:
+        os.environ.update({} if told else WAITING)
         return ctypes.CDLL(str(path))
     finally:
-        if told is None:
-            del os.environ["OMP_WAIT_POLICY"]
+        for name in () if told else WAITING:
+            del os.environ[name]
