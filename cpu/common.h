@@ -17,19 +17,21 @@ struct Engine {
     int64 lanes, rows;  // the widths to which output channels are filled up: in gradients of weights, in weights
     void (*correlate)(
         const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
-        const int64* shift, int64 terms, const int64* to, int64 images, int64 groups, float* result);
+        const int64* shift, int64 terms, const int64* to, const int64* last, const int64* batch, float* result);
+    void (*multiply)(
+        const float* source, const int64* product, const float* weights, const float* bias, int64 rectified, const int64* last, const int64* batch, float* result);
     void (*correlate_weights)(
         const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
-        int64 images, int64 groups, int64 shares, float* gradient);
+        const int64* batch, int64 shares, float* gradient);
     void (*winograd)(
-        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, int64 images,
-        int64 groups, float* result);
+        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to,
+        const int64* last, const int64* batch, float* result);
     void (*max_pool)(
         const float* source, const int64* planes, const int64* plane, const int64* shift, int64 cells, const int64* to, int64 number,
         float* maxima, signed char* winners);
     void (*to_winners)(
         const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h,
-        int64 stride_w, int64 targets, int64 number, float* pixels);
+        int64 stride_w, int64 targets, int64 number, const int64* last, float* pixels);
     void (*inner_product)(
         const float* x, const float* weights, const float* bias, int64 positive, int64 images, int64 features, int64 outputs, float* y);
     void (*inner_product_transposed)(
@@ -39,6 +41,10 @@ struct Engine {
 // A struct of 64-bit integers, as Python gives it.
 template <typename Struct>
 const Struct& as(const int64* numbers) { return *reinterpret_cast<const Struct*>(numbers); }
+
+// The same, or null where there is none.
+template <typename Struct>
+const Struct* given(const int64* numbers) { return reinterpret_cast<const Struct*>(numbers); }
 
 // Aligned memory of the thread that asks, kept for its next piece of work: fresh memory costs more than arithmetic.
 inline float* scratch(int64 numbers)

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import plans, winograd
 from .engine import Engine, address, engine
+from .finish import Finish
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
 
@@ -36,14 +37,27 @@ def correlate(
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "winograd", lambda: _packed(winograd.transformed(by_group)))
         _run_winograd(winograd.plan(*shape), x, (filters, biases, rectified), geometry.group, y)
+        return y
+    filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
+    if geometry.pointwise:
+        _multiply(x, (filters, biases, rectified), geometry.group, y)
     else:
-        filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
         _run(plans.forward(*shape), x, (filters, biases, rectified), geometry.group, y)
     return y
 
 
-def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geometry, spatial: Pair) -> np.ndarray:
-    """The input gradient: ``signal`` (N, O, rows, columns), ``weights`` (O, C/group, kh, kw) -> (N, C, *spatial)."""
+def finishes(geometry: Geometry) -> bool:
+    """Whether the input gradient can be finished on the way: it is made in one piece."""
+    return tuple(geometry.stride) == (1, 1)
+
+
+def correlate_transposed(
+    signal: np.ndarray, weights: np.ndarray, geometry: Geometry, spatial: Pair, last: Finish | None = None
+) -> np.ndarray:
+    """The input gradient: ``signal`` (N, O, rows, columns), ``weights`` (O, C/group, kh, kw) -> (N, C, *spatial).
+
+    ``last``: what becomes of it, where ``finishes(geometry)``.
+    """
     by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
@@ -51,7 +65,12 @@ def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geom
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
         x = np.empty(whole, np.float32)
-        _run_winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x)
+        _run_winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x, last)
+        return x
+    if geometry.pointwise:
+        filters = prepared(weights, "transposed", lambda: _packed(by_channel.reshape(*by_channel.shape[:3])))
+        x = np.empty(whole, np.float32)
+        _multiply(signal, (filters, None, False), geometry.group, x, last)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -63,7 +82,7 @@ def correlate_transposed(signal: np.ndarray, weights: np.ndarray, geometry: Geom
             return _packed(cells.reshape(geometry.group, channels, -1))
 
         filters = prepared(weights, ("transposed", geometry, number), turned)
-        _run(phase.plan, signal, (filters, None, False), geometry.group, x)
+        _run(phase.plan, signal, (filters, None, False), geometry.group, x, last)
     return x
 
 
@@ -71,32 +90,61 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     """The weight gradient, summed over the batch: ``x`` (N, C, H, W), ``signal`` (N, O, rows, columns) -> (O, C/group, kh, kw)."""
     group, build = geometry.group, _engine()
     images, channels, outputs = len(x), x.shape[1] // group, signal.shape[1] // group
-    plan = plans.forward(channels, outputs, tuple(x.shape[2:]), geometry, in_place=False)
+    plan = plans.forward(channels, outputs, tuple(x.shape[2:]), geometry)
     shares = min(images, SHARES)
     sums = np.empty((shares, group, _filled(plan.terms, build.rows), _filled(outputs, build.lanes)), np.float32)
-    x, signal = np.ascontiguousarray(x), np.ascontiguousarray(signal)
+    x, signal = _stack(x), _stack(signal)
+    batch = _batch(x, group, signal)
     build.correlate_weights(
         *(address(x), plan.planes, plan.plane, plan.shift, plan.terms),
-        *(address(signal), plan.result, images, group, shares, address(sums)),
+        *(address(signal), plan.result, address(batch), shares, address(sums)),
     )
     total = sums.sum(0)[:, : plan.terms, :outputs].swapaxes(1, 2)
     return total.reshape(group * outputs, channels, *geometry.kernel)
 
 
-def _run(plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray) -> None:
-    source = np.ascontiguousarray(source)
+def _run(
+    plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None
+) -> None:
+    source = _stack(source)
+    batch = _batch(source, group, result)
     _engine().correlate(
-        *(address(source), plan.planes, *_arguments(filters)),
-        *(plan.plane, plan.shift, plan.terms, plan.result, len(source), group, address(result)),
+        *(address(source), plan.planes, *_arguments(filters), plan.plane, plan.shift, plan.terms),
+        *(plan.result, last and last.address, address(batch), address(result)),
     )
 
 
-def _run_winograd(plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray) -> None:
-    source = np.ascontiguousarray(source)
+def _multiply(source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None) -> None:
+    source, pixels = _stack(source), source.shape[2] * source.shape[3]
+    product = np.array([source.shape[1] // group, result.shape[1] // group, pixels], np.int64)
+    batch = _batch(source, group, result)
+    _engine().multiply(
+        *(address(source), address(product), *_arguments(filters)),
+        *(last and last.address, address(batch), address(result)),
+    )
+
+
+def _run_winograd(
+    plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None
+) -> None:
+    source = _stack(source)
+    batch = _batch(source, group, result)
     _engine().winograd(
         *(address(source), plan.planes, *_arguments(filters)),
-        *(plan.result, len(source), group, address(result)),
+        *(plan.result, last and last.address, address(batch), address(result)),
     )
+
+
+def _stack(images: np.ndarray) -> np.ndarray:
+    """The same images, each without gaps; there may be some between them, as where they are a few channels of others."""
+    h, w = images.shape[2:]
+    size = images.itemsize
+    return images if images.strides[1:] == (h * w * size, w * size, size) else np.ascontiguousarray(images)
+
+
+def _batch(source: np.ndarray, group: int, result: np.ndarray) -> np.ndarray:
+    """``Batch`` of planes.h."""
+    return np.array([len(source), group, *(array.strides[0] // array.itemsize for array in (source, result))], np.int64)
 
 
 def _arguments(filters: Filters) -> tuple[int, int | None, bool]:

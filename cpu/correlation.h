@@ -7,7 +7,6 @@
 struct Result {
     int64 rows, columns;            // of the grid of outputs
     int64 channels, height, width;  // of one group of the result
-    int64 image;                    // from one image of the result to the next, in numbers
     int64 top, left;                // where the grid's first output lies
     int64 stride_h, stride_w;       // from output to output
 };
@@ -46,17 +45,13 @@ INLINE void scatter(const float* sums, int64 number, const Result& to, int64 pit
 
 // A tile of `channels` channels.
 template <int V>
-INLINE void put(
+INLINE void put_tile(
     const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, const Run& run,
     float* result)
 {
     for (int64 r = 0; r < channels; ++r, result += to.height * to.width) {
         float lane[V * LANES];
-        float* there = run.side_by_side ? result + run.at + q - run.positions.first : lane;
-        for (int v = 0; v < V; ++v) {
-            const Lanes value = bias ? sum[r][v] + bias[r] : sum[r][v];
-            store(there + v * LANES, rectified ? (value < 0 ? Lanes{} : value) : value);
-        }
+        put<V>(sum[r], bias ? bias[r] : 0, rectified, run.side_by_side ? result + run.at + q - run.positions.first : lane);
         if (!run.side_by_side) scatter(lane, V * LANES, to, pitch, q, run, result);
     }
 }
@@ -71,7 +66,7 @@ INLINE void tiles(
     for (int64 block = blocks.first; block < blocks.end; ++block) {
         Lanes sum[ROWS][V];
         tile<V>(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
-        put<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, run,
+        put_tile<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, run,
                result + block * ROWS * to.height * to.width);
     }
 }
@@ -85,8 +80,7 @@ static void correlate_run(
     });
 }
 
-constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: a piece's planes,
-constexpr int64 WEIGHTS = 128 << 10;  // and the weights that all its positions use in turn
+constexpr int64 NEAR = 160 << 10;  // this many numbers stay in the cache next to a core: the planes of a piece
 
 // Whether each row is a run of its own: then sums go straight to their places, at the price of some that are computed twice.
 INLINE bool by_rows(const Planes& p, const Result& to)
@@ -102,8 +96,8 @@ static void correlate_piece(
     const int64 together = std::max<int64>(1, WEIGHTS / (f.terms * ROWS));
     for (int64 block = blocks.first; block < blocks.end; block += together) {
         const Range some = {block, std::min(block + together, blocks.end)};
-        if (p.in_place || !by_rows(p, to)) {
-            correlate_run(planes, origin, p, offset, f, to, {positions, p.in_place != 0, positions.first}, some, result);
+        if (!by_rows(p, to)) {
+            correlate_run(planes, origin, p, offset, f, to, {positions, false, 0}, some, result);
             continue;
         }
         for (int64 q = positions.first; q < positions.end; q += p.pitch) {
@@ -113,20 +107,16 @@ static void correlate_piece(
     }
 }
 
-// How many of `whole` to take at a time for at least this many parts of about the same size, in multiples of `step`.
-INLINE int64 share(int64 whole, int64 parts, int64 step) { return std::max<int64>(step, up(up(whole, parts), step) * step); }
-
+// `last`: where outputs are all pixels of the result.
 static void correlate(
-    const float* source, const Planes& p, const Filters& f, const Result& to, int64 images, int64 groups, float* result)
+    const float* source, const Planes& p, const Filters& f, const Result& to, const Finish* last, const Batch& batch, float* result)
 {
+    const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 blocks = up(to.channels, ROWS), wanted = up(3 * omp_get_max_threads(), images * groups);
-    const int64 grain = p.in_place ? VECTORS * LANES : p.pitch, positions = to.rows * p.pitch;
-    int64 rows = std::max<int64>(1, NEAR / (count(p) * p.pitch) - p.reach);  // as many as stay near; in place, never mind
-    if (p.in_place) rows = up(p.pitch, grain);
-    const int64 fitting = up(positions, rows * grain);
-    const int64 strips = std::max(fitting, std::min(wanted, std::max<int64>(1, positions / (8 * VECTORS * LANES))));
-    const int64 strip = share(positions, strips, grain), parts = up(positions, strip);
+    const int64 rows = std::max<int64>(1, NEAR / (count(p) * p.pitch) - p.reach), positions = to.rows * p.pitch;  // as many as stay near
+    const int64 strips = std::max(up(to.rows, rows), std::min(wanted, std::max<int64>(1, positions / (8 * VECTORS * LANES))));
+    const int64 strip = share(positions, strips, p.pitch), parts = up(positions, strip);
     const int64 some = share(blocks, up(wanted, parts), 1), chunks = up(blocks, some);
     const int64 size = plane_size(p, strip / p.pitch);
 
@@ -139,17 +129,16 @@ static void correlate(
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts) % groups;
         const int64 image = number / (chunks * parts * groups), first = part * strip;
         const Range here = {first, std::min(first + strip, positions)}, wanted_blocks = {chunk * some, std::min(chunk * some + some, blocks)};
-        const float* from = source + image * p.image + group * p.channels * p.height * p.width;
-        float* there = result + image * to.image + group * to.channels * to.height * to.width;
+        const float* from = source + image * batch.from + group * p.channels * p.height * p.width;
+        float* there = result + image * batch.to + group * to.channels * to.height * to.width;
         const Filters own = {
             f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
             f.plane, f.shift, f.terms};
-        if (p.in_place) {
-            correlate_piece(from, 0, p, offset.data(), own, to, here, wanted_blocks, there);
-            continue;
-        }
         float* planes = scratch(room(p, strip / p.pitch));
         lay(from, p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
         correlate_piece(planes, first, p, offset.data(), own, to, here, wanted_blocks, there);
+        const int64 plane = to.height * to.width, end = std::min(wanted_blocks.end * ROWS, to.channels), done = (here.end - first) / p.pitch;
+        for (int64 o = wanted_blocks.first * ROWS; o < end; ++o)
+            finish(last, image, batch.to, (group * to.channels + o) * plane + first / p.pitch * to.width, done * to.width, result);
     }
 }

@@ -4,6 +4,8 @@ namespace ENGINE {
 #include "lanes.h"
 #include "planes.h"
 #include "tile.h"
+#include "finish.h"
+#include "pointwise.h"
 #include "correlation.h"
 #include "weight_gradient.h"
 #include "winograd.h"
@@ -12,25 +14,31 @@ namespace ENGINE {
 
 static void run_correlate(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
-    const int64* shift, int64 terms, const int64* to, int64 images, int64 groups, float* result)
+    const int64* shift, int64 terms, const int64* to, const int64* last, const int64* batch, float* result)
 {
     const Filters filters = {weights, bias, rectified != 0, plane, shift, terms};
-    correlate(source, as<Planes>(planes), filters, as<Result>(to), images, groups, result);
+    correlate(source, as<Planes>(planes), filters, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
+}
+
+static void run_multiply(
+    const float* source, const int64* product, const float* weights, const float* bias, int64 rectified, const int64* last, const int64* batch, float* result)
+{
+    multiply(source, as<Product>(product), weights, bias, rectified != 0, given<Finish>(last), as<Batch>(batch), result);
 }
 
 static void run_correlate_weights(
     const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
-    int64 images, int64 groups, int64 shares, float* gradient)
+    const int64* batch, int64 shares, float* gradient)
 {
     const Filters filters = {nullptr, nullptr, false, plane, shift, terms};
-    correlate_weights(source, as<Planes>(planes), filters, signal, as<Result>(to), images, groups, shares, gradient);
+    correlate_weights(source, as<Planes>(planes), filters, signal, as<Result>(to), as<Batch>(batch), shares, gradient);
 }
 
 static void run_winograd(
-    const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, int64 images,
-    int64 groups, float* result)
+    const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, const int64* last,
+    const int64* batch, float* result)
 {
-    winograd(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), images, groups, result);
+    winograd(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
 }
 
 static void run_max_pool(
@@ -42,9 +50,9 @@ static void run_max_pool(
 
 static void run_to_winners(
     const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h, int64 stride_w,
-    int64 targets, int64 number, float* pixels)
+    int64 targets, int64 number, const int64* last, float* pixels)
 {
-    to_winners(signal, winners, where, as<Planes>(planes), as<Result>(to), stride_h, stride_w, targets, number, pixels);
+    to_winners(signal, winners, where, as<Planes>(planes), as<Result>(to), stride_h, stride_w, targets, number, given<Finish>(last), pixels);
 }
 
 static void run_inner_product(
@@ -60,6 +68,6 @@ static void run_inner_product_transposed(
 }
 
 extern const Engine engine = {
-    LANES, ROWS, run_correlate, run_correlate_weights, run_winograd, run_max_pool, run_to_winners, run_inner_product,
+    LANES, ROWS, run_correlate, run_multiply, run_correlate_weights, run_winograd, run_max_pool, run_to_winners, run_inner_product,
     run_inner_product_transposed};
 }  // namespace ENGINE

@@ -30,12 +30,13 @@ class Engine(ctypes.Structure):
         ("rows", NUMBER),
         (
             "correlate",
-            ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, NUMBER, POINTER, NUMBER, NUMBER, POINTER),
+            ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, NUMBER, *[POINTER] * 4),
         ),
-        ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, *[NUMBER] * 3, POINTER)),
-        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, NUMBER, POINTER)),
+        ("multiply", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3)),
+        ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3, NUMBER, POINTER)),
+        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 4)),
         ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, POINTER, POINTER)),
-        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 5, *[NUMBER] * 4, POINTER)),
+        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 5, *[NUMBER] * 4, *[POINTER] * 2)),
         ("inner_product", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 4, POINTER)),
         ("inner_product_transposed", ctypes.CFUNCTYPE(None, *[POINTER] * 2, *[NUMBER] * 4, POINTER)),
     )

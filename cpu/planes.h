@@ -9,12 +9,15 @@
 // Which planes, of which source. As 64-bit integers in this order they come from Python (convolution.py).
 struct Planes {
     int64 channels, height, width;  // of one group of the source
-    int64 image;                    // from one image of the source to the next, in numbers
     int64 top, left;                // the pixel that is the planes' first: negative in the padding
     int64 phases_h, phases_w;
     int64 pitch;                    // from row to row
     int64 reach;                    // how many rows below its own an output reads
-    int64 in_place;                 // whether the source's planes serve as they are: each is then one row
+};
+
+// Images, the groups of their channels, and how far it is from one to the next, in numbers: of the source, of the result.
+struct Batch {
+    int64 images, groups, from, to;
 };
 
 INLINE int64 up(int64 a, int64 b) { return (a + b - 1) / b; }  // a / b rounded up, for a >= 0
@@ -61,7 +64,6 @@ INLINE int64 count(const Planes& p) { return p.channels * p.phases_h * p.phases_
 // for the same few lines of the cache.
 INLINE int64 plane_size(const Planes& p, int64 rows)
 {
-    if (p.in_place) return p.width;
     const int64 size = up((rows + p.reach) * p.pitch, 16) * 16;
     return size % 256 ? size : size + 16;
 }

@@ -12,7 +12,6 @@ import numpy as np
 from .engine import address
 
 Pair = tuple[int, ...]
-IN_PLACE = 48  # so many positions a plane must have to be read where it lies: the widest tile
 
 
 class Sliding(Protocol):
@@ -47,14 +46,12 @@ class Planes(NamedTuple):
     channels: int
     height: int
     width: int
-    image: int
     top: int
     left: int
     phases_h: int
     phases_w: int
     pitch: int
     reach: int
-    in_place: bool = False
 
 
 class Result(NamedTuple):
@@ -65,7 +62,6 @@ class Result(NamedTuple):
     channels: int
     height: int
     width: int
-    image: int
     top: int = 0
     left: int = 0
     stride_h: int = 1
@@ -82,18 +78,15 @@ class Plan:
 
 
 @lru_cache(4096)
-def forward(channels: int, outputs: int, spatial: Pair, geometry: Geometry, in_place: bool = True) -> Plan:
+def forward(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
     """The convolution itself, terms in the weights' order (channel, kernel row, kernel column). ``channels``, ``outputs``: of a group."""
-    if in_place and _stays(geometry, spatial):
-        return _pointwise(channels, outputs, spatial, geometry.group)
     positions = geometry.reduced(spatial)
-    return sliding(channels, outputs, geometry.group, spatial, positions, geometry, _cells(geometry))
+    return sliding(channels, outputs, spatial, positions, geometry, _cells(geometry))
 
 
 def sliding(
     channels: int,
     outputs: int,
-    group: int,
     spatial: Pair,
     positions: Pair,
     over: Sliding,
@@ -106,9 +99,9 @@ def sliding(
         ((c * stride_h + y % stride_h) * stride_w + x % stride_w, y // stride_h * pitch + x // stride_w)
         for c, y, x in product(range(channels), down, right)
     ]
-    (top, left), image = over.pad, group * channels * h * w
-    planes = Planes(channels, h, w, image, -top, -left, stride_h, stride_w, pitch, down[-1] // stride_h)
-    return Plan(planes, Result(rows, columns, outputs, rows, columns, group * outputs * rows * columns), terms)
+    top, left = over.pad
+    planes = Planes(channels, h, w, -top, -left, stride_h, stride_w, pitch, down[-1] // stride_h)
+    return Plan(planes, Result(rows, columns, outputs, rows, columns), terms)
 
 
 class Phase(NamedTuple):
@@ -123,8 +116,6 @@ class Phase(NamedTuple):
 def transposed(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> list[Phase]:
     """The input's gradient, terms in the order (output, kernel row, kernel column). Phases that no cell of the kernel meets, where
     the gradient is 0, are not in the list."""
-    if _stays(geometry, spatial):
-        return [Phase(_pointwise(outputs, channels, spatial, geometry.group), [0], [0])]
     phases = product(*(range(stride) for stride in geometry.stride))
     found = [_phase(channels, outputs, spatial, geometry, phase) for phase in phases]
     return [phase for phase in found if phase]
@@ -148,29 +139,14 @@ def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase
     (lowest, rightmost), (h, w) = (max(own) for own in back), geometry.reduced(spatial)
     pitch = columns + rightmost - min(back[1])
     terms = [(o, (lowest - y) * pitch + rightmost - x) for o, y, x in product(range(outputs), *back)]
-    image = geometry.group * outputs * h * w
-    planes = Planes(outputs, h, w, image, first[0] - lowest, first[1] - rightmost, 1, 1, pitch, lowest - min(back[0]))
+    planes = Planes(outputs, h, w, first[0] - lowest, first[1] - rightmost, 1, 1, pitch, lowest - min(back[0]))
     top, left = (a - p + s * i for (_, p, a, s), i in zip(axes, first, strict=True))
     height, width = spatial
-    image = geometry.group * channels * height * width
     stride_h, stride_w = geometry.stride
-    result = Result(rows, columns, channels, height, width, image, top, left, stride_h, stride_w)
+    result = Result(rows, columns, channels, height, width, top, left, stride_h, stride_w)
     return Phase(Plan(planes, result, terms), *cells)
 
 
 def _cells(geometry: Geometry) -> list[list[int]]:
     """How far each of the kernel's rows, and columns, lies from the first."""
     return [[cell * d for cell in range(k)] for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-
-
-def _stays(geometry: Geometry, spatial: Pair) -> bool:
-    """Whether the planes can be read where they lie: a 1 x 1 kernel that visits every pixel of a large enough plane."""
-    return geometry.pointwise and spatial[0] * spatial[1] >= IN_PLACE
-
-
-def _pointwise(channels: int, outputs: int, spatial: Pair, group: int) -> Plan:
-    """Each plane as one long row."""
-    pixels = spatial[0] * spatial[1]
-    planes = Planes(channels, 1, pixels, group * channels * pixels, 0, 0, 1, 1, pixels, 0, in_place=True)
-    result = Result(1, pixels, outputs, 1, pixels, group * outputs * pixels)
-    return Plan(planes, result, [(c, 0) for c in range(channels)])

@@ -54,7 +54,7 @@ static void max_pool(
 // `where`: how far a cell's pixel lies from that of a window's first cell; `stride_h`, `stride_w`: from window to window.
 static void to_winners(
     const float* signal, const signed char* winners, const int64* where, const Planes& p, const Result& to, int64 stride_h, int64 stride_w,
-    int64 targets, int64 planes, float* pixels)
+    int64 targets, int64 planes, const Finish* last, float* pixels)
 {
     const int64 windows = to.rows * to.columns;
 #pragma omp parallel for schedule(dynamic, 4)
@@ -68,5 +68,6 @@ static void to_winners(
                 const int64 window = row * to.columns + column, cell = won[window];
                 if (cell >= 0) plane[(p.top + row * stride_h) * p.width + p.left + column * stride_w + where[cell]] += from[window];
             }
+        finish(last, number, p.height * p.width, 0, p.height * p.width, pixels);
     }
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import plans
 from .engine import Engine, address, engine, serves
+from .finish import Finish
 from .plans import Pair, Plan, Sliding
 
 
@@ -37,15 +38,22 @@ def max_pool(x: np.ndarray, windows: Windows, maxima: np.ndarray, winners: np.nd
     return True
 
 
-def to_winners(signal: np.ndarray, winners: np.ndarray, windows: Windows, pixels: np.ndarray) -> bool:
-    """``signal`` (K, *winners.shape) -> ``pixels`` (K, ..., H, W). Whether the engine did it."""
+def to_winners(
+    signal: np.ndarray, winners: np.ndarray, windows: Windows, pixels: np.ndarray, last: Finish | None = None
+) -> bool:
+    """``signal`` (K, *winners.shape) -> ``pixels`` (K, ..., H, W), and what becomes of them last. Whether the engine did it."""
     build = _build(signal, winners, windows)
     if build is None:
         return False
     plan, where, signal = _plan(windows), _cells(windows), np.ascontiguousarray(signal)
     build.to_winners(
         *(address(signal), address(winners), address(where), plan.planes, plan.result, *windows.stride),
-        *(signal.size // winners.size, winners.size // (windows.positions[0] * windows.positions[1]), address(pixels)),
+        *(
+            signal.size // winners.size,
+            winners.size // (windows.positions[0] * windows.positions[1]),
+            last and last.address,
+            address(pixels),
+        ),
     )
     return True
 
@@ -59,7 +67,7 @@ def _build(array: np.ndarray, winners: np.ndarray, windows: Windows) -> Engine |
 @lru_cache(4096)
 def _plan(windows: Windows) -> Plan:
     cells = [range(k) for k in windows.kernel]
-    return plans.sliding(1, 1, 1, windows.size, windows.positions, windows, cells)
+    return plans.sliding(1, 1, windows.size, windows.positions, windows, cells)
 
 
 @lru_cache(4096)

@@ -7,6 +7,8 @@
 // connected layer), or an input channel and a cell of the kernel (direct convolution), since on a padded plane a cell of the
 // kernel is nothing but a shift.
 
+constexpr int64 AHEAD = 2048;  // numbers: by so much weights are fetched before their turn, which often come from far
+
 template <int V>
 INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[ROWS][V])
 {
@@ -14,6 +16,7 @@ INLINE void tile(const float* source, const int64* offset, int64 terms, const fl
         for (int v = 0; v < V; ++v) sum[r][v] = Lanes{};
     for (int64 k = 0; k < terms; ++k, weights += ROWS) {
         const float* at = source + offset[k];
+        __builtin_prefetch(weights + AHEAD);
         Lanes x[V];
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) x[v] = load(at + v * LANES);
@@ -26,7 +29,9 @@ INLINE void tile(const float* source, const int64* offset, int64 terms, const fl
 
 // How many vectors a tile has, for the compiler.
 template <int V>
-struct Width {};
+struct Width {
+    static constexpr int vectors = V;
+};
 
 // work(Width<V>, first) for tiles that cover this many vectors; V is 3, or less at the end, and never 1 where 2 and 2 will do.
 template <typename Work>
@@ -39,3 +44,18 @@ INLINE void in_tiles(int64 vectors, const Work& work)
         else work(Width<1>{}, first), first += 1;
     }
 }
+
+// One row of a tile: sums, plus a bias, to where they belong.
+template <int V>
+INLINE void put(const Lanes (&sum)[V], float bias, bool rectified, float* to)
+{
+    for (int v = 0; v < V; ++v) {
+        const Lanes value = sum[v] + bias;
+        store(to + v * LANES, rectified ? (value < 0 ? Lanes{} : value) : value);
+    }
+}
+
+constexpr int64 WEIGHTS = 128 << 10;  // this many numbers stay in the cache next to a core: weights that all positions use in turn
+
+// How many of `whole` to take at a time for at least this many parts of about the same size, in multiples of `step`.
+INLINE int64 share(int64 whole, int64 parts, int64 step) { return std::max<int64>(step, up(up(whole, parts), step) * step); }

@@ -41,9 +41,10 @@ static void lay_signal(const float* signal, const Result& to, int64 first, int64
 // gradient (shares, groups, terms, channels): each share is the sum over some images, and terms and channels are filled up to
 // multiples of ROWS and LANES. How images are shared does not hang on the number of threads, and so neither do the sums.
 static void correlate_weights(
-    const float* source, const Planes& p, const Filters& f, const float* signal, const Result& to, int64 images, int64 groups, int64 shares,
+    const float* source, const Planes& p, const Filters& f, const float* signal, const Result& to, const Batch& batch, int64 shares,
     float* gradient)
 {
+    const int64 images = batch.images, groups = batch.groups;
     const int64 channels = up(to.channels, LANES) * LANES, terms = up(f.terms, ROWS) * ROWS;
     const int64 near = std::max<int64>(1, NEAR / ((count(p) + channels) * p.pitch) - p.reach), rows = share(to.rows, up(to.rows, near), 1);
     const int64 size = plane_size(p, rows);
@@ -60,8 +61,8 @@ static void correlate_weights(
         for (int64 image = images * one / shares; image < images * (one + 1) / shares; ++image)
             for (int64 first = 0; first < to.rows; first += rows) {
                 const int64 here = std::min(rows, to.rows - first);
-                lay(source + image * p.image + group * p.channels * p.height * p.width, p, first, here, size, planes);
-                lay_signal(signal + image * to.image + group * to.channels * to.rows * to.columns, to, first, here, channels, laid);
+                lay(source + image * batch.from + group * p.channels * p.height * p.width, p, first, here, size, planes);
+                lay_signal(signal + image * batch.to + group * to.channels * to.rows * to.columns, to, first, here, channels, laid);
                 for (int64 k = 0; k < terms; k += ROWS)
                     in_tiles(channels / LANES, [&](auto width, int64 first) {
                         const int64 o = first * LANES;

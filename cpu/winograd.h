@@ -139,9 +139,10 @@ constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the
 
 // `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
 static void winograd(
-    const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, int64 images, int64 groups,
-    float* result)
+    const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, const Finish* last,
+    const Batch& batch, float* result)
 {
+    const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 tile_rows = up(to.rows, OUT), per_row = p.pitch, blocks = up(to.channels, ROWS);
     const int64 rows = std::min(tile_rows, std::max<int64>(1, TOGETHER / per_row)), strips = up(tile_rows, rows);
@@ -172,7 +173,7 @@ static void winograd(
         for (int64 i = 0; i < all; ++i) {
             const Section section = section_of(i);
             for (int64 c = 0; c < p.channels; ++c) {
-                const float* plane = source + section.image * p.image + (group * p.channels + c) * p.height * p.width;
+                const float* plane = source + section.image * batch.from + (group * p.channels + c) * p.height * p.width;
                 lay_tiles(plane, p, section.first, section.rows, size, padded, planes);
                 transform_channel(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
@@ -193,7 +194,9 @@ static void winograd(
                 transform_back(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<true> : put_section<false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
-                    result + section.image * to.image + channel * to.height * to.width);
+                    result + section.image * batch.to + channel * to.height * to.width);
+                const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
+                finish(last, section.image, batch.to, (channel * to.height + top) * to.width, rows * to.width, result);
             }
     }
 }

@@ -60,8 +60,8 @@ def suits(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> boo
 def plan(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
     (h, w), (rows, columns), (top, left) = spatial, geometry.reduced(spatial), geometry.pad
     pitch = -(-columns // TILE)
-    planes = plans.Planes(channels, h, w, geometry.group * channels * h * w, -top, -left, TILE, TILE, pitch, 1)
-    result = plans.Result(rows, columns, outputs, rows, columns, geometry.group * outputs * rows * columns)
+    planes = plans.Planes(channels, h, w, -top, -left, TILE, TILE, pitch, 1)
+    result = plans.Result(rows, columns, outputs, rows, columns)
     return Plan(planes, result, [])
 
 

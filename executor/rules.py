@@ -18,20 +18,26 @@ from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
 from ..layers.arrays import Array
+from ..layers.arrival import Arrival
 from ..layers.layer import Layer, Step
+from ..layers.relu import ReLU
 
-StepRule = Callable[[Step, Sequence[Array]], "list[Array | None]"]
+StepRule = Callable[..., "list[Array | None]"]  # (step, signals), and an arrival where it says that it takes one
 F = TypeVar("F", bound=StepRule)
 
 
-def reads(*parts: str, of: Callable[[Any], Iterable[str]] | None = None) -> Callable[[F], F]:
+def reads(
+    *parts: str, of: Callable[[Any], Iterable[str]] | None = None, arrives: Callable[[Any], bool] | None = None
+) -> Callable[[F], F]:
     """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops.
 
     Where this depends on the layer's options, ``of`` tells the parts that it reads of a given layer beyond those.
+    ``arrives``: of which layers it may be told, as its third argument, the ``Arrival`` that its first signal is to meet.
     """
 
     def mark(function: F) -> F:
         function.reads = lambda layer: frozenset(parts).union(of(layer) if of else ())  # type: ignore[attr-defined]
+        function.arrives = arrives or (lambda layer: False)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -57,12 +63,21 @@ class Rule:
         function: Any = self._own(layer)
         return function.reads(layer) if function else layer.gradient_reads
 
+    def arrives(self, layer: Layer) -> bool:
+        """Whether its function for this layer can be told an ``Arrival``."""
+        function: Any = self._own(layer)
+        return function.arrives(layer) if function else layer.arrives
+
+    def rectifies(self, layer: Layer) -> bool:
+        """Whether all it does at this layer is to pass on what arrives where the top is positive: that of a ReLU."""
+        return self._own(layer) is None and isinstance(layer, ReLU) and not layer.slope
+
     def _own(self, layer: Layer) -> StepRule | None:
         return self.layers.get(layer.name) or self.table.get(layer.type)
 
 
-def _gradient(step: Step, signals: Sequence[Array]) -> list[Array | None]:
-    return step.layer.gradient(step, signals)
+def _gradient(step: Step, signals: Sequence[Array], *arrival: Arrival) -> list[Array | None]:
+    return step.layer.gradient(step, signals, *arrival)
 
 
 GRADIENT = Rule("gradient")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .arrays import Array, Shape, count, excitatory
+from .arrival import ALONE, Arrival
 from .correlation import Geometry, correlate, correlate_transposed, correlate_weights
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
@@ -19,6 +20,7 @@ class FilterLayer(Layer):
     """
 
     gradient_reads = frozenset()
+    arrives = True
 
     def setup(self) -> None:
         p = self.param = self.message.convolution_param
@@ -85,8 +87,8 @@ class FilterLayer(Layer):
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         return [self.linear(bottoms[0], *parameters)], None
 
-    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
-        return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
+    def gradient(self, step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
+        return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0], arrival=arrival)]
 
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         rank = self.geometry(step.bottom_shapes[0]).rank
@@ -101,8 +103,10 @@ class FilterLayer(Layer):
         """The layer for any weights of its shape, or their positive part (as excitation has it); without a bias if none is given."""
         raise NotImplementedError
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
-        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom)."""
+    def transposed(
+        self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE
+    ) -> Array:
+        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom), and what becomes of it there."""
         raise NotImplementedError
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
@@ -141,10 +145,12 @@ class Convolution(FilterLayer):
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
         return correlate(x, excitatory(weights) if positive else weights, self.geometry(x.shape), bias)
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
+    def transposed(
+        self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE
+    ) -> Array:
         geometry = self.geometry(bottom)
         used = excitatory(weights) if positive else weights
-        return correlate_transposed(signal, used, geometry, bottom[-geometry.rank :])
+        return correlate_transposed(signal, used, geometry, bottom[-geometry.rank :], arrival)
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
         return correlate_weights(x, signal, self.geometry(x.shape))

@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 
 from ..cpu import convolution, engine
+from ..cpu.finish import finish
 from ..cpu.winograd import exactly
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
+from .arrival import ALONE, Arrival
 
 __all__ = ["Geometry", "correlate", "correlate_transposed", "correlate_weights", "exactly"]
 
@@ -113,17 +115,21 @@ def correlate(
     return y.reshape(*lead, len(weights), *positions)
 
 
-def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spatial: Shape) -> Array:
-    """The input gradient: ``signal`` (..., O, *positions), ``weights`` (O, C/group, *kernel) -> (..., C, *spatial)."""
+def correlate_transposed(
+    signal: Array, weights: Array, geometry: Geometry, spatial: Shape, arrival: Arrival = ALONE
+) -> Array:
+    """The input gradient: ``signal`` (..., O, *positions), ``weights`` (O, C/group, *kernel) -> (..., C, *spatial), and what
+    becomes of it there."""
     xp, rank = array_module(signal), geometry.rank
     lead, positions = signal.shape[: -rank - 1], signal.shape[-rank:]
+    whole = (weights.shape[1] * geometry.group, *spatial)
     if geometry.rank == 2 and engine.serves(signal, weights):
         stacked = signal.reshape(-1, *signal.shape[-rank - 1 :])
-        x = convolution.correlate_transposed(stacked, weights, geometry, spatial)
-        return x.reshape(*lead, *x.shape[1:])
+        last = finish(arrival, 3) if convolution.finishes(geometry) else None
+        x = convolution.correlate_transposed(stacked, weights, geometry, spatial, last).reshape(*lead, *whole)
+        return x if last else arrival.at(x)
     signals = signal.reshape(-1, geometry.group, len(weights) // geometry.group, count(positions))
-    channels = weights.shape[1] * geometry.group
-    x = xp.empty((len(signals), channels, *spatial), signal.dtype)
+    x = xp.empty((len(signals), *whole), signal.dtype)
     matrix = _grouped(weights, geometry).swapaxes(-1, -2)
 
     def of_chunk(chunk: slice) -> None:
@@ -133,7 +139,7 @@ def correlate_transposed(signal: Array, weights: Array, geometry: Geometry, spat
             _overlap(xp.matmul(matrix, signals[chunk]), geometry, positions, x[chunk])
 
     threads.run(of_chunk, _chunks(x, geometry, positions))
-    return x.reshape(*lead, *x.shape[1:])
+    return arrival.at(x.reshape(*lead, *whole))
 
 
 def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from .arrays import Array, Shape, count, excitatory
+from .arrival import ALONE, Arrival
 from .convolution import FilterLayer
 from .correlation import correlate, correlate_transposed, correlate_weights
 from .layer import ParameterSpec
@@ -42,8 +43,10 @@ class Deconvolution(FilterLayer):
             y += bias.reshape(-1, *(1,) * geometry.rank)
         return y
 
-    def transposed(self, signal: Array, weights: Array, bottom: Shape, positive: bool = False) -> Array:
-        return correlate(signal, excitatory(weights) if positive else weights, self.geometry(bottom))
+    def transposed(
+        self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE
+    ) -> Array:
+        return arrival.at(correlate(signal, excitatory(weights) if positive else weights, self.geometry(bottom)))
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
         return correlate_weights(signal, x, self.geometry(x.shape))

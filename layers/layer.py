@@ -59,6 +59,7 @@ class Layer:
     is_loss: ClassVar[bool] = False
     gradient_reads: frozenset[str] = frozenset({"bottoms"})  # of "bottoms", "tops", "saved", "final_tops"
     differentiable: ClassVar[bool] = True
+    arrives: ClassVar[bool] = False  # may ``gradient`` be told an ``Arrival``, which its first signal is to meet
     rectifies: ClassVar[bool] = False  # may it be told ``rectified=True``, and be the ReLU behind it as well
     random: bool = False  # whether a forward pass draws random numbers: ``forward_at_random`` is run in its place
 

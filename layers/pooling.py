@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..cpu import pooling
+from ..cpu.finish import finish
 from ..cuda import kernels
 from .arrays import Array, Shape, array_module, blocks, count, multiply
+from .arrival import ALONE, Arrival
 from .layer import Layer, Step
 from .registry import register
 from .window import WHOLE, Window
@@ -71,6 +73,7 @@ class Pooling(Layer):
     """
 
     tops_expected = (1, 2)
+    arrives = True
 
     def setup(self) -> None:
         p = self.param = self.message.pooling_param
@@ -162,13 +165,13 @@ class Pooling(Layer):
             y += padded[..., *cell] * drawn
         return [y], winners
 
-    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+    def gradient(self, step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
         signal, bottom = signals[0], step.bottom_shapes[0]
         if self.takes_maxima or self.random:
-            return [self.to_winners(signal, step.saved, bottom)]
+            return [self.to_winners(signal, step.saved, bottom, arrival)]
         if self.takes_averages:
-            return [self.spread(signal / self._divisor(signal, bottom), bottom)]
-        return [self._stochastic_gradient(step.bottoms[0], signal)]
+            return [arrival.at(self.spread(signal / self._divisor(signal, bottom), bottom))]
+        return [arrival.at(self._stochastic_gradient(step.bottoms[0], signal))]
 
     # -- what rules use as well ---------------------------------------------------------------------------------
 
@@ -195,14 +198,15 @@ class Pooling(Layer):
         spread = padded[..., *windows.interior]
         return spread if times is None else multiply(spread, times)
 
-    def to_winners(self, signal: Array, winners: Array, bottom: Shape) -> Array:
+    def to_winners(self, signal: Array, winners: Array, bottom: Shape, arrival: Arrival = ALONE) -> Array:
         """All of each window's signal to its winning pixel; where windows share a winner, signals add up."""
         windows, planes = self.windows(bottom), count(winners.shape[:-2])
         pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
-        if pooling.to_winners(signal, winners, windows, pixels):
-            return pixels
+        last = finish(arrival, 2)
+        if pooling.to_winners(signal, winners, windows, pixels, last):
+            return pixels if last else arrival.at(pixels)
         if kernels.to_winners(signal, winners, windows.record(), pixels):
-            return pixels
+            return arrival.at(pixels)
         padded = array_module(signal).zeros((*signal.shape[:-2], *windows.padded), signal.dtype)
         above = count(signal.shape[: signal.ndim - winners.ndim])  # how many signals share one plane of winners
         ends, starts = (array.reshape(above, planes, *array.shape[-2:]) for array in (padded, signal))
@@ -211,7 +215,7 @@ class Pooling(Layer):
             end, start, winner = ends[:, block], starts[:, block], won[block]
             for number, cell in enumerate(cells):  # products with 0 and 1: several times as fast as NumPy's where
                 end[..., *cell] += start * (winner == number)
-        return padded[..., *windows.interior]
+        return arrival.at(padded[..., *windows.interior])
 
     def switches(self, winners: Array, bottom: Shape) -> Array:
         """Caffe's mask: the winning pixel of each window as h * W + w, or -1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from thinktwice.cpu.convolution import correlate, correlate_transposed, correlate_weights
-from thinktwice.cpu.plans import IN_PLACE
+from thinktwice.cpu.finish import finish
+from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.correlation import Geometry
 
 from ..oracles import windows
@@ -81,9 +83,22 @@ def plain(kernel: tuple[int, int] = (3, 3), pad: tuple[int, int] = (0, 0), group
     return Geometry(kernel, (1, 1), pad, (1, 1), group)
 
 
-POINTWISE = [  # planes that are just large enough to be read where they lie, and at whose end a tile moves back
-    Case(2, 3, 9, size, plain((1, 1), group=2))
-    for size in [(1, IN_PLACE - 1), (6, 8), (7, 7), (2, 32), (5, 13), (1, 96), (1, 97), (4, 37), (1, 769), (29, 31)]
+POINTWISE = [  # planes that end within a register, or within a tile, which goes on with the next image
+    Case(5, 3, 9, size, plain((1, 1), group=2))
+    for size in [
+        (1, 1),
+        (2, 1),
+        (1, 47),
+        (6, 8),
+        (7, 7),
+        (2, 32),
+        (5, 13),
+        (1, 96),
+        (1, 97),
+        (4, 37),
+        (1, 769),
+        (29, 31),
+    ]
 ]
 LARGE = {
     "planes that do not fit into a cache": Case(1, 33, 5, (90, 71), plain(pad=(1, 1))),
@@ -214,7 +229,7 @@ def test_sums_of_nothing_but_zeros_are_exactly_zero(geometry: Geometry) -> None:
 def test_arrays_with_gaps(geometry: Geometry) -> None:
     case = Case(3, 8, 5, (9, 11), geometry)
     x, weights, signal = case.image, case.weights, case.signal
-    for view in (gaps, backwards, lying):
+    for view in (gaps, backwards, lying, among_others):
         pairs = [(view(array), array) for array in (x, weights, signal)]
         (x_, x), (weights_, weights), (signal_, signal) = pairs
         assert not x_.flags.c_contiguous
@@ -243,8 +258,46 @@ def lying(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
+def among_others(array: np.ndarray) -> np.ndarray:
+    """The same channels between two others."""
+    wide = np.full((len(array), array.shape[1] + 2, *array.shape[2:]), np.nan, array.dtype)
+    wide[:, 1:-1] = array
+    return wide[:, 1:-1]
+
+
 def same(found: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(found, expected, strict=True)
+
+
+PARTS = st.sets(st.sampled_from(["onto", "times", "where"]), min_size=1)
+
+
+@DRAWN
+@given(case=cases(), targets=st.integers(1, 3), parts=PARTS)
+@example(case=POINTWISE[8], targets=2, parts={"onto", "where"})
+@example(case=LARGE["planes that do not fit into a cache"], targets=2, parts={"onto", "times", "where"})
+def test_what_becomes_of_an_input_gradient(case: Case, targets: int, parts: set[str]) -> None:
+    """For several targets of the same images: bit for bit what NumPy makes of the input gradient alone."""
+    geometry = replace(case.geometry, stride=(1, 1))
+    assume(min(windows.positions(case.size, geometry)) >= 1)
+    case = case._replace(geometry=geometry)
+    signal = np.concatenate([case.signal + np.float32(k) for k in range(targets)])
+    plain_sums = correlate_transposed(signal, case.weights, geometry, case.size)
+    given = {"onto": numbers(plain_sums.shape, 7), "times": numbers(case.image.shape, 8), "where": case.image}
+    arrival = Arrival(**{part: given[part] for part in sorted(parts)})
+    last = finish(arrival, 3)
+    assert last
+    found = correlate_transposed(signal, case.weights, geometry, case.size, last)
+    same(found, expected_at(arrival, plain_sums))
+
+
+def expected_at(arrival: Arrival, sums: np.ndarray) -> np.ndarray:
+    def shared(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array] * (len(sums) // len(array))) if len(array) else sums
+
+    sums = sums if arrival.times is None else shared(arrival.times) * sums
+    sums = sums if arrival.onto is None else arrival.onto + sums
+    return sums if arrival.where is None else sums * (shared(arrival.where) > 0)
 
 
 @DRAWN

@@ -1,0 +1,21 @@
+// What becomes of finished sums while they are still near, on the way back: the part that has already arrived, and the ReLU below.
+//
+//     result = (onto + times * sum) * [where > 0]         each of them may be null: it then has no part in it
+
+// As 64-bit integers in this order they come from Python. `onto` has the result's shape; the others begin anew with every
+// `images` images, since several targets share them.
+struct Finish {
+    const float *onto, *times, *where;
+    int64 images;
+};
+
+// Some neighbouring numbers of an image, from the one numbered `first` on. `size`: of an image.
+INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* result)
+{
+    if (!f) return;
+    float* sums = result + image * size + first;
+    const int64 shared = image % f->images * size + first;
+    if (f->times) for (int64 i = 0; i < number; ++i) sums[i] *= f->times[shared + i];
+    if (f->onto) for (int64 i = 0; i < number; ++i) sums[i] = f->onto[image * size + first + i] + sums[i];
+    if (f->where) for (int64 i = 0; i < number; ++i) sums[i] *= f->where[shared + i] > 0 ? 1.0f : 0.0f;
+}

@@ -1,0 +1,33 @@
+"""Where signals arrive on the way back: at a blob that other readers have sent theirs to, and that a ReLU may have made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cuda import kernels
+from .arrays import Array, multiply
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A signal (K, N, ...) becomes ``(onto + times * signal) * [where > 0]``; each of them may be missing.
+
+    ``onto`` (K, N, ...): what has arrived so far; ``times`` and ``where`` (N, ...): for all targets.
+    """
+
+    onto: Array | None = None
+    times: Array | None = None
+    where: Array | None = None
+
+    def at(self, signal: Array) -> Array:
+        """What becomes of a new ``signal``, whose array may serve for it."""
+        if self.times is not None:
+            signal = multiply(signal, self.times)
+        if self.onto is not None:
+            signal = self.onto + signal
+        if self.where is not None and not kernels.relu_gradient(signal, self.where, 0.0, False, signal):
+            signal = signal * (self.where > 0)
+        return signal
+
+
+ALONE = Arrival()  # nothing was there before, and nothing happens to it
