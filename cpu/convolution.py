@@ -26,11 +26,19 @@ SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be
 
 
 def correlate(
-    x: np.ndarray, weights: np.ndarray, geometry: Geometry, bias: np.ndarray | None = None, rectified: bool = False
+    x: np.ndarray,
+    weights: np.ndarray,
+    geometry: Geometry,
+    bias: np.ndarray | None = None,
+    rectified: bool = False,
+    into: np.ndarray | None = None,
 ) -> np.ndarray:
-    """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns), or max(this, 0)."""
+    """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns), or max(this, 0).
+
+    ``into``: the result's array, where there are no gaps within an image (``holds``).
+    """
     outputs, spatial = len(weights), x.shape[2:]
-    y = np.empty((len(x), outputs, *geometry.reduced(spatial)), np.float32)
+    y = np.empty((len(x), outputs, *geometry.reduced(spatial)), np.float32) if into is None else into
     biases = None if bias is None else _packed(bias.reshape(geometry.group, -1, 1))
     by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
     shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
@@ -135,11 +143,15 @@ def _run_winograd(
     )
 
 
+def holds(images: np.ndarray) -> bool:
+    """Whether images are read and written as they are: each without gaps. Some may lie between them, as where they are a few
+    channels of others."""
+    (h, w), size = images.shape[2:], images.itemsize
+    return images.strides[1:] == (h * w * size, w * size, size)
+
+
 def _stack(images: np.ndarray) -> np.ndarray:
-    """The same images, each without gaps; there may be some between them, as where they are a few channels of others."""
-    h, w = images.shape[2:]
-    size = images.itemsize
-    return images if images.strides[1:] == (h * w * size, w * size, size) else np.ascontiguousarray(images)
+    return images if holds(images) else np.ascontiguousarray(images)
 
 
 def _batch(source: np.ndarray, group: int, result: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ TOLD = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 def keep_freed() -> None:
     """From now on, for the whole process; unless the user has set one of ``TOLD``, or C's library is not GNU's."""
-    library = ctypes.CDLL(None) if os.name == "posix" else None
-    if hasattr(library, "mallopt") and not any(name in os.environ for name in TOLD):
-        library.mallopt(M_MMAP_THRESHOLD, KEPT)
-        library.mallopt(M_TRIM_THRESHOLD, KEPT)
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if tune and not any(name in os.environ for name in TOLD):
+        tune(M_MMAP_THRESHOLD, KEPT)
+        tune(M_TRIM_THRESHOLD, KEPT)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..errors import BadInput
 from ..layers.arrays import Array, Shape
+from ..layers.concat import Concat
 from ..layers.correlation import exactly
 from ..layers.input import Input
 from ..layers.layer import Layer
 from ..layers.relu import ReLU
 from .graph import Graph, Node, check_size
+from .joints import Joints
 from .rules import Rule
 from .trace import Trace
 
@@ -51,6 +53,8 @@ class Keep:
                 keep.values.update(graph.final(graph.blobs[value]) for value in node.tops)
             if "saved" in parts:
                 keep.nodes.add(number)
+            if isinstance(node.layer, Concat) and keep.values.issuperset(node.bottoms):
+                keep.values.update(node.tops)  # of which the bottoms are parts
         return keep
 
 
@@ -84,25 +88,37 @@ def _run_route(
     seed: Sequence[int],
 ) -> None:
     graph = trace.graph
-    behind = _rectifiers(graph, route, waiting, keep, given)
+    behind, joints = _rectifiers(graph, route, waiting, keep, given), Joints(trace, route, given)
     done = set(behind.values())
     for number in route:
         node = graph.nodes[number]
-        if number in behind:
-            _run_rectified(node, graph.nodes[behind[number]], trace)
+        if node.layer.writes:
+            _write(node, graph.nodes[behind[number]] if number in behind else None, trace, joints)
         elif number not in done and not isinstance(node.layer, Input):
-            _run(number, trace, number in keep.nodes, seed)
+            _run(number, trace, joints, number in keep.nodes, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
             if not waiting[value] and value not in keep.values:
                 trace.values.pop(value, None)
 
 
-def _run(number: int, trace: Trace, save: bool, seed: Sequence[int]) -> None:
+def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
+    """A layer that can be the ``relu`` behind it as well, and that can be told where its top belongs."""
+    (value,), layer = (relu or node).tops, cast(Any, node.layer)
+    bottoms = [trace.values[bottom] for bottom in node.bottoms]
+    options = {"rectified": relu is not None, "into": joints.place(value, bottoms[0])}
+    (top,), _ = layer.forward(bottoms, trace.parameters[layer.name], **options)
+    trace.values.setdefault(value, top)  # a given value stays
+
+
+def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[int]) -> None:
     node = trace.graph.nodes[number]
     layer, parameters = node.layer, trace.parameters.get(node.layer.name, ())
     bottoms = [trace.values[value] for value in node.bottoms]
-    if layer.random:
+    joined = joints.join(node) if isinstance(layer, Concat) else None
+    if joined is not None:
+        tops, saved = [joined], None
+    elif layer.random:
         tops, saved = layer.forward_at_random(bottoms, parameters, _rng(layer, seed, number))
     else:
         tops, saved = layer.forward(bottoms, parameters)
@@ -122,18 +138,12 @@ def _rectifiers(
     found, settled = {}, keep.values.union(given)
     for number in route:
         node = graph.nodes[number]
-        if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
+        if node.layer.writes and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
             (reader,) = waiting[node.tops[0]]
             relu = graph.nodes[reader]
             if isinstance(relu.layer, ReLU) and not relu.layer.slope and given.keys().isdisjoint(relu.tops):
                 found[number] = reader
     return found
-
-
-def _run_rectified(node: Node, relu: Node, trace: Trace) -> None:
-    bottoms = [trace.values[value] for value in node.bottoms]
-    layer: Any = node.layer
-    (trace.values[relu.tops[0]],), _ = layer.forward(bottoms, trace.parameters[layer.name], rectified=True)
 
 
 def _rng(layer: Layer, seed: Sequence[int], number: int) -> np.random.Generator:

@@ -70,7 +70,11 @@ class Rule:
 
     def rectifies(self, layer: Layer) -> bool:
         """Whether all it does at this layer is to pass on what arrives where the top is positive: that of a ReLU."""
-        return self._own(layer) is None and isinstance(layer, ReLU) and not layer.slope
+        return isinstance(layer, ReLU) and not layer.slope and not self.changes(layer)
+
+    def changes(self, layer: Layer) -> bool:
+        """Whether it does anything but follow this layer's gradient."""
+        return self._own(layer) is not None
 
     def _own(self, layer: Layer) -> StepRule | None:
         return self.layers.get(layer.name) or self.table.get(layer.type)

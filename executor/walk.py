@@ -11,6 +11,7 @@ from ..layers.arrival import Arrival
 from ..layers.correlation import exactly
 from ..layers.layer import Step
 from .graph import Graph
+from .relus import Relus
 from .rules import Rule
 from .trace import Trace
 
@@ -80,10 +81,10 @@ def _walk_back(
     walk = Walk(graph)
     route = graph.between(starts, wanted | _bottoms(graph, owners), given)
     useful = wanted.union(*(graph.nodes[number].tops for number in route))
-    pending, on_route, passed = dict(starts), set(route), set[int]()
+    pending, relus = dict(starts), Relus(graph, trace, rule, set(route), wanted)
     for number in reversed(route):
         node = graph.nodes[number]
-        if number in passed:
+        if number in relus.met:
             continue
         arriving = [pending.pop(value, None) for value in node.tops]
         walk.signals.update({v: s for v, s in zip(node.tops, arriving, strict=True) if v in wanted and s is not None})
@@ -99,17 +100,14 @@ def _walk_back(
         if not node.layer.differentiable:
             raise BadInput(f"{node.layer.where}: found a signal, expected a layer that has a gradient")
         _require(step, rule.reads(node.layer))
+        arrival: tuple[Arrival, ...] = ()
         if rule.arrives(node.layer):
-            value, relu = node.bottoms[0], _relu_below(graph, trace, rule, number, on_route, wanted)
-            arrival = Arrival(pending.pop(value, None), where=None if relu is None else trace.values[value])
-            sent = rule.at(node.layer)(step, signals, arrival)
-            ends = node.bottoms if relu is None else graph.nodes[relu].bottoms
-            passed.update(() if relu is None else {relu})
-        else:
-            sent, ends = rule.at(node.layer)(step, signals), node.bottoms
-        for value, signal in zip(ends, sent, strict=True):
+            value = node.bottoms[0]
+            arrival = (Arrival(pending.pop(value, None), where=relus.meet(number, value)),)
+        for value, signal in zip(node.bottoms, rule.at(node.layer)(step, signals, *arrival), strict=True):
             if signal is not None and value in useful:
-                pending[value] = pending[value] + signal if value in pending else signal
+                end = relus.bottoms.get(value, value)
+                pending[end] = pending[end] + signal if end in pending else signal
     walk.signals.update({value: signal for value, signal in pending.items() if value in wanted})
     walk.params = {  # what no signal reached has no influence: its derivative is zero
         layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
@@ -117,18 +115,6 @@ def _walk_back(
         if layer in owners
     }
     return walk
-
-
-def _relu_below(
-    graph: Graph, trace: Trace, rule: Rule, number: int, route: set[int], wanted: Collection[int]
-) -> int | None:
-    """The ReLU that a layer's signal meets at its first bottom, where the layer can take it along: the last to send one there."""
-    value = graph.nodes[number].bottoms[0]
-    maker = graph.makers[value]
-    if maker not in route or value in wanted or value not in trace.values:
-        return None
-    last = min(route.intersection(graph.readers[value])) == number
-    return maker if last and rule.rectifies(graph.nodes[maker].layer) else None
 
 
 def _bottoms(graph: Graph, owners: Collection[str]) -> set[int]:

@@ -117,7 +117,7 @@ class FilterLayer(Layer):
 class Convolution(FilterLayer):
     """Caffe's Convolution, any number of spatial axes. Weights (num_output, C/group, *kernel), bias (num_output,)."""
 
-    rectifies = True
+    writes = True
 
     def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
         kernel = self.geometry(bottoms[0]).kernel
@@ -136,11 +136,11 @@ class Convolution(FilterLayer):
         return count(top) * count(weights[1:])
 
     def forward(
-        self, bottoms: Sequence[Array], parameters: Sequence[Array], rectified: bool = False
+        self, bottoms: Sequence[Array], parameters: Sequence[Array], rectified: bool = False, into: Array | None = None
     ) -> tuple[list[Array], Any]:
-        """``rectified``: the tops are max(y, 0)."""
+        """``rectified``: the top is max(y, 0). ``into``: where it is to be written."""
         weights, bias = parameters if self.bias_term else (*parameters, None)
-        return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), bias, rectified)], None
+        return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), bias, rectified, into)], None
 
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
         return correlate(x, excitatory(weights) if positive else weights, self.geometry(x.shape), bias)

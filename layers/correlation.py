@@ -91,16 +91,26 @@ class Geometry:
 
 
 def correlate(
-    x: Array, weights: Array, geometry: Geometry, bias: Array | None = None, rectified: bool = False
+    x: Array,
+    weights: Array,
+    geometry: Geometry,
+    bias: Array | None = None,
+    rectified: bool = False,
+    into: Array | None = None,
 ) -> Array:
-    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial), or max(this, 0)."""
+    """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial), or max(this, 0).
+
+    ``into``: the result's array, which may lie among others.
+    """
     xp, rank = array_module(x), geometry.rank
     lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
     images = x.reshape(-1, *x.shape[-rank - 1 :])
     positions = geometry.reduced(spatial)
     if geometry.rank == 2 and engine.serves(images, weights):
-        y = convolution.correlate(images, weights, geometry, bias, rectified)
-        return y.reshape(*lead, len(weights), *positions)
+        if into is not None and convolution.holds(into):
+            return convolution.correlate(images, weights, geometry, bias, rectified, into)
+        y = convolution.correlate(images, weights, geometry, bias, rectified).reshape(*lead, len(weights), *positions)
+        return _moved(y, into)
     y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)
 
@@ -112,7 +122,14 @@ def correlate(
         y += bias.reshape(geometry.group, -1, 1)
     if rectified:
         xp.maximum(y, 0, out=y)
-    return y.reshape(*lead, len(weights), *positions)
+    return _moved(y.reshape(*lead, len(weights), *positions), into)
+
+
+def _moved(y: Array, into: Array | None) -> Array:
+    if into is None:
+        return y
+    into[...] = y
+    return into
 
 
 def correlate_transposed(
