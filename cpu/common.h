@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <omp.h>
+#include <type_traits>
 #include <utility>
 #include <vector>
 #ifdef __SSE__

@@ -44,9 +44,9 @@ INLINE void scatter(const float* sums, int64 number, const Result& to, int64 pit
 }
 
 // A tile of `channels` channels.
-template <int V>
+template <int V, int R>
 INLINE void put_tile(
-    const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, const Run& run,
+    const Lanes (&sum)[R][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, const Run& run,
     float* result)
 {
     for (int64 r = 0; r < channels; ++r, result += to.height * to.width) {
@@ -57,17 +57,17 @@ INLINE void put_tile(
 }
 
 // `planes` begin with the position `origin`.
-template <int V>
+template <int R, int V>
 INLINE void tiles(
     Width<V>, const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
     int64 q, float* result)
 {
     if (run.side_by_side) q = std::min<int64>(q, run.positions.end - V * LANES);
     for (int64 block = blocks.first; block < blocks.end; ++block) {
-        Lanes sum[ROWS][V];
-        tile<V>(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
-        put_tile<V>(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(ROWS, to.channels - block * ROWS), q, run,
-               result + block * ROWS * to.height * to.width);
+        Lanes sum[R][V];
+        tile(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
+        put_tile(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(R, to.channels - block * ROWS), q, run,
+                 result + block * ROWS * to.height * to.width);
     }
 }
 
@@ -75,9 +75,12 @@ static void correlate_run(
     const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
     float* result)
 {
-    in_tiles(up(run.positions.end - run.positions.first, LANES), [&](auto width, int64 first) {
-        tiles(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, result);
-    });
+    const int64 length = run.positions.end - run.positions.first, vectors = up(length, LANES);
+    const auto tiles_of = [&](auto rows, auto width, int64 first) {
+        tiles<decltype(rows)::value>(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, result);
+    };
+    if (to.channels > FEW) in_tiles(vectors, [&](auto width, int64 first) { tiles_of(Rows<ROWS>(), width, first); });
+    else in_wide_tiles(vectors, run.side_by_side ? length / LANES : vectors, [&](auto width, int64 first) { tiles_of(Rows<FEW>(), width, first); });
 }
 
 constexpr int64 NEAR = 160 << 10;  // this many numbers stay in the cache next to a core: the planes of a piece

@@ -33,38 +33,62 @@ INLINE Range inside(int64 origin, int64 stride, int64 size, int64 room)
     return {std::min(first, room), std::max(std::min(first, room), std::min(end, room))};
 }
 
-// One row of one phase, with `padding` where there is no pixel.
-static void lay_row(const float* plane, const Planes& p, int64 row, int64 phase, float padding, float* to)
+// Copies whole registers, as far as that reads nothing from `end` on; up to LANES numbers are written beyond the last.
+INLINE void copy(const float* from, int64 number, const float* end, float* to)
 {
-    const int64 origin = p.left + phase, stride = p.phases_w;
-    const Range real = inside(origin, stride, row < 0 || row >= p.height ? 0 : p.width, p.pitch);
-    const float* from = plane + row * p.width + origin;
+    int64 i = 0;
+    for (; i < number && end - from >= i + LANES; i += LANES) store(to + i, load(from + i));
+    if (i < number) std::memcpy(to + i, from + i, (number - i) * sizeof(float));
+}
+
+// `number` pixels of a row from p.left on, with `padding` where there is none; up to LANES numbers are written beyond.
+INLINE void lay_pixels(const float* plane, const float* end, const Planes& p, int64 row, float padding, int64 number, float* to)
+{
+    const Range real = inside(p.left, 1, row < 0 || row >= p.height ? 0 : p.width, number);
     for (int64 j = 0; j < real.first; ++j) to[j] = padding;
-    if (stride == 1) std::memcpy(to + real.first, from + real.first, (real.end - real.first) * sizeof(float));
-    else if (stride == 2) for (int64 j = real.first; j < real.end; ++j) to[j] = from[2 * j];
-    else for (int64 j = real.first; j < real.end; ++j) to[j] = from[stride * j];
-    for (int64 j = real.end; j < p.pitch; ++j) to[j] = padding;
+    if (real.first < real.end) copy(plane + row * p.width + p.left + real.first, real.end - real.first, end, to + real.first);
+    for (int64 j = real.end; j < number; ++j) to[j] = padding;
+}
+
+// A row of pixels -> its phases, `size` apart; up to LANES numbers are written beyond each.
+static void lay_row(const float* plane, const float* end, const Planes& p, int64 row, int64 size, float padding, float* to)
+{
+    if (p.phases_w == 1) return lay_pixels(plane, end, p, row, padding, p.pitch, to);
+    static thread_local std::vector<float> kept;
+    const int64 number = p.phases_w * p.pitch;
+    if (static_cast<int64>(kept.size()) < number + p.phases_w * LANES) kept.resize(number + p.phases_w * LANES);
+    float* pixels = kept.data();
+    lay_pixels(plane, end, p, row, padding, number, pixels);
+    if (p.phases_w == 2)
+        for (int64 j = 0; j < p.pitch; j += LANES) {
+            const Lanes a = load(pixels + 2 * j), b = load(pixels + 2 * j + LANES);
+            store(to + j, every_second<0>(a, b));
+            store(to + size + j, every_second<1>(a, b));
+        }
+    else
+        for (int64 phase = 0; phase < p.phases_w; ++phase)
+            for (int64 j = 0; j < p.pitch; ++j) to[phase * size + j] = pixels[j * p.phases_w + phase];
 }
 
 // What the outputs of `rows` rows from the row `first` on read: (channels, phases_h, phases_w, size), then zeros as far as a
 // tile may read on.
 static void lay(const float* source, const Planes& p, int64 first, int64 rows, int64 size, float* to, float padding = 0)
 {
+    const float* end = source + p.channels * p.height * p.width;
     for (int64 channel = 0; channel < p.channels; ++channel, source += p.height * p.width)
-        for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h)
-            for (int64 phase_w = 0; phase_w < p.phases_w; ++phase_w, to += size)
-                for (int64 row = 0; row < rows + p.reach; ++row)
-                    lay_row(source, p, p.top + phase_h + (first + row) * p.phases_h, phase_w, padding, to + row * p.pitch);
+        for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size)
+            for (int64 row = 0; row < rows + p.reach; ++row)
+                lay_row(source, end, p, p.top + phase_h + (first + row) * p.phases_h, size, padding, to + row * p.pitch);
     std::memset(to, 0, (p.pitch + VECTORS * LANES) * sizeof(float));
 }
 
 INLINE int64 count(const Planes& p) { return p.channels * p.phases_h * p.phases_w; }
 
-// From plane to plane, for this many rows of outputs. Not a multiple of a page: the same place on many planes would compete
-// for the same few lines of the cache.
+// From plane to plane, for this many rows of outputs and what is written beyond them. Not a multiple of a page: the same place
+// on many planes would compete for the same few lines of the cache.
 INLINE int64 plane_size(const Planes& p, int64 rows)
 {
-    const int64 size = up((rows + p.reach) * p.pitch, 16) * 16;
+    const int64 size = up((rows + p.reach) * p.pitch + LANES, 16) * 16;
     return size % 256 ? size : size + 16;
 }
 

@@ -72,7 +72,7 @@ static void multiply_part(
         gather(source, batch, p, pieces, panel);
         for (int64 block = blocks.first; block < blocks.end; ++block) {
             Lanes sum[ROWS][V];
-            tile<V>(panel, offset, p.channels, weights + block * p.channels * ROWS, sum);
+            tile(panel, offset, p.channels, weights + block * p.channels * ROWS, sum);
             put_pixels<V>(sum, bias ? bias + block * ROWS : nullptr, rectified, last, batch, p, output + block * ROWS,
                           std::min<int64>(ROWS, p.outputs - block * ROWS), pieces, result);
         }

@@ -5,35 +5,36 @@
 //     backward    a pixel's sum over the windows that it won, in the order of their cells: the windows in reverse
 
 typedef int IntegerLanes __attribute__((vector_size(LANES * 4)));
+typedef signed char ByteLanes __attribute__((vector_size(LANES)));
 
 constexpr float LOWEST = -3.402823466e+38f;
+
+// A register to its place on a plane that has `room` for so many more numbers. What is written beyond a row, the next one writes over.
+template <typename Register, typename Number>
+INLINE void put_row(const Register* from, int64 at, int64 room, Number* plane)
+{
+    if (room >= LANES) std::memcpy(plane + at, from, LANES * sizeof(Number));
+    else std::memcpy(plane + at, from, room * sizeof(Number));
+}
 
 // A plane's numbers and the windows' winners. `planes`: one channel's, in phases.
 static void max_pool_plane(const float* planes, const int64* offset, int64 cells, const Planes& p, const Result& to, float* maxima, signed char* winners)
 {
-    for (int64 q = 0; q < to.rows * p.pitch; q += LANES) {
-        Lanes best = Lanes{} + LOWEST;
-        IntegerLanes winner = IntegerLanes{} - 1;
-        for (int64 cell = 0; cell < cells; ++cell) {
-            const Lanes value = load(planes + offset[cell] + q);
-            const auto better = value > best;
-            best = better ? value : best;
-            winner = better ? IntegerLanes{} + static_cast<int>(cell) : winner;
-        }
-        float values[LANES];
-        int won[LANES];
-        store(values, best);
-        std::memcpy(won, &winner, sizeof(won));
-        int64 row = q / p.pitch, column = q - row * p.pitch;
-        for (int64 i = 0; i < LANES && row < to.rows; ) {
-            const int64 end = std::min<int64>(LANES, i + p.pitch - column), real = std::min(end, i + to.columns - column);
-            for (int64 at = row * to.columns + column - i; i < real; ++i) {
-                maxima[at + i] = values[i];
-                winners[at + i] = static_cast<signed char>(won[i]);
+    for (int64 row = 0; row < to.rows; ++row)
+        for (int64 column = 0; column < to.columns; column += LANES) {
+            Lanes best = Lanes{} + LOWEST;
+            IntegerLanes winner = IntegerLanes{} - 1;
+            for (int64 cell = 0; cell < cells; ++cell) {
+                const Lanes value = load(planes + offset[cell] + row * p.pitch + column);
+                const auto better = value > best;
+                best = better ? value : best;
+                winner = better ? IntegerLanes{} + static_cast<int>(cell) : winner;
             }
-            i = end, column = 0, ++row;
+            const ByteLanes won = __builtin_convertvector(winner, ByteLanes);
+            const int64 at = row * to.columns + column, room = to.rows * to.columns - at;
+            put_row(&best, at, room, maxima);
+            put_row(&won, at, room, winners);
         }
-    }
 }
 
 static void max_pool(

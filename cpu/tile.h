@@ -1,4 +1,4 @@
-// The one inner loop: a tile of outputs, ROWS output channels by V vectors of neighbouring positions, stays in registers while
+// The one inner loop: a tile of outputs, R output channels by V vectors of neighbouring positions, stays in registers while
 // the terms of the sum go by.
 //
 //     sum[r][q] = sum over terms k of weights[k][r] * source[offset[k] + q]
@@ -9,10 +9,10 @@
 
 constexpr int64 AHEAD = 2048;  // numbers: by so much weights are fetched before their turn, which often come from far
 
-template <int V>
-INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[ROWS][V])
+template <int V, int R>
+INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[R][V])
 {
-    for (int r = 0; r < ROWS; ++r)
+    for (int r = 0; r < R; ++r)
         for (int v = 0; v < V; ++v) sum[r][v] = Lanes{};
     for (int64 k = 0; k < terms; ++k, weights += ROWS) {
         const float* at = source + offset[k];
@@ -21,7 +21,7 @@ INLINE void tile(const float* source, const int64* offset, int64 terms, const fl
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) x[v] = load(at + v * LANES);
 #pragma GCC unroll 8
-        for (int r = 0; r < ROWS; ++r)
+        for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) sum[r][v] += weights[r] * x[v];
     }
@@ -42,6 +42,24 @@ INLINE void in_tiles(int64 vectors, const Work& work)
         if (left >= 5 || left == 3) work(Width<3>{}, first), first += 3;
         else if (left >= 2) work(Width<2>{}, first), first += 2;
         else work(Width<1>{}, first), first += 1;
+    }
+}
+
+template <int R>
+using Rows = std::integral_constant<int, R>;
+
+constexpr int FEW = ROWS / 2;  // channels that a tile of half the rows can hold, as those of an image: it may be twice as wide
+
+// The same for such tiles, of at most `most` vectors.
+template <typename Work>
+INLINE void in_wide_tiles(int64 vectors, int64 most, const Work& work)
+{
+    for (int64 first = 0, wide; first < vectors; first += wide) {
+        wide = std::min({vectors - first, most, int64(2 * VECTORS)});
+        if (wide == 6) work(Width<6>{}, first);
+        else if (wide >= 4) work(Width<4>{}, first), wide = 4;
+        else if (wide >= 2) work(Width<2>{}, first), wide = 2;
+        else work(Width<1>{}, first);
     }
 }
 

@@ -129,7 +129,7 @@ INLINE void products(
 {
     for (int64 block = 0; block < blocks; ++block) {
         Lanes sum[ROWS][V];
-        tile<V>(places, offset, terms, weights + block * terms * ROWS, sum);
+        tile(places, offset, terms, weights + block * terms * ROWS, sum);
         for (int r = 0; r < ROWS; ++r)
             for (int v = 0; v < V; ++v) store(sums + (block * ROWS + r) * apart + v * LANES, sum[r][v]);
     }
