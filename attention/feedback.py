@@ -14,11 +14,12 @@ mean absolute value, per image and target (``step=normalised``), lambda has no u
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, everywhere
 from ..layers.feedback import soft_step
 from .gates import Gated, Gates
 from .maps import over_channels
@@ -40,8 +41,8 @@ def climb(question: Question, step: Callable[[Array, Array, Array, Mapping[str, 
     for _ in range(options["iterations"]):
         passed = gated.under(gates)
         curve.append(passed.class_scores())
-        moved = {gate: step(gates[gate], g, size, options) for gate, (g, size) in passed.gate_gradients()}
-        if all((moved[gate] == gates[gate]).all() for gate in gates):
+        moved = {gate: step(gates[gate], g, size, options) for gate, (g, size) in passed.gate_gradients().items()}
+        if all(everywhere(operator.eq, moved[gate], gates[gate]) for gate in gates):
             break
         gates = moved
     return conclude(question, gated, gates, curve, rule)

@@ -11,7 +11,7 @@ In both, nothing below the lowest gates is computed twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,8 @@ from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
-from ..layers.arrays import Array, Shape, array_module, multiply
+from ..layers.arrays import Array, Shape, array_module, everywhere, multiply
+from ..layers.arrival import Arrival
 from ..layers.feedback import gate_gradient
 from ..layers.input import Input
 from ..layers.layer import Step
@@ -210,7 +211,7 @@ class Gated:
     def under(self, gates: Gates) -> Pass:
         """The net under ``gates``: without a new forward pass where they close nothing that was active."""
         x = self.activations()
-        unchanged = all(((z == 1) | (x[gate] == 0)).all() for gate, z in gates.items())
+        unchanged = all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
         return self.frozen(gates) if unchanged else self.recomputed(gates)
 
     def recomputed(self, gates: Gates) -> Pass:
@@ -258,11 +259,20 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=exact))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def gate_gradients(self) -> Iterator[tuple[str, tuple[Array, Array]]]:
-        """Each gate blob with its dS/dz = x dS/dy (K, N, C, H, W) and the mean of |dS/dz| over the blob (K, N, 1, 1, 1): new
-        arrays, made when its turn comes, since they are large."""
-        x = self.activations()
-        return ((gate, gate_gradient(x[gate], a)) for gate, a in self.contributions(exact=False).items())
+    def gate_gradients(self) -> dict[str, tuple[Array, Array]]:
+        """Each gate blob's dS/dz = x dS/dy (K, N, C, H, W), in a new array, and the mean of its magnitude (K, N, 1, 1, 1)."""
+        of, found = self.of, dict[str, tuple[Array, Array]]()
+        names = {of.net.graph.nodes[number].layer.name: gate for gate, number in of.gates.items()}
+
+        @reads("bottoms", arrives=lambda layer: True)
+        def both(step: Step, signals: Sequence[Array], arrival: Arrival) -> list[Array | None]:
+            (x, z), rectified = step.bottoms, arrival.where is step.bottoms[0] and arrival.onto is None
+            down, g, size = gate_gradient(x, z, signals[0], rectified)
+            found[names[step.layer.name]] = self._by_target(g), self._by_target(size)
+            return [down if rectified else arrival.at(down), None]
+
+        self.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}))
+        return {gate: found[gate] for gate in of.gates}
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""
@@ -326,7 +336,7 @@ class Pass:
         return {value: signal.reshape(1, -1, *signal.shape[2:]) for value, signal in signals.items()}
 
     def _unfold(self, signals: dict[int, Array]) -> dict[int, Array]:
-        if not self.folded:
-            return signals
-        k = self.of.k
-        return {value: signal.reshape(k, -1, *signal.shape[2:]) for value, signal in signals.items()}
+        return {value: self._by_target(signal) for value, signal in signals.items()}
+
+    def _by_target(self, signal: Array) -> Array:
+        return signal.reshape(self.of.k, -1, *signal.shape[2:]) if self.folded else signal

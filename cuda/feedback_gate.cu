@@ -1,7 +1,8 @@
 // The feedback layer of Look and Think Twice (2015), one gate z per neuron, and the soft step of its gates:
 //
-//     forward, and down     y = z x,   dS/dx = z dS/dy: one product each
-//     gradient              g = dS/dz = x dS/dy, and the mean of |g| over the layer, for each image and target
+//     forward               y = z x
+//     gradient              dS/dx = z dS/dy, below the ReLU that made x if it is wanted there: z dS/dy [x > 0]
+//                           g = dS/dz = x dS/dy, and the mean of |g| over the layer, for each image and target
 //     soft step, eq. 6      z <- clip(z + alpha (g / unit - lambda), 0, 1),   unit = mean |g|, or 1
 
 #include "index.h"
@@ -19,22 +20,24 @@ __global__ void gate(const T* __restrict__ many, const T* __restrict__ one, T* _
     }
 }
 
-// g = x dS/dy for (targets, images, size), where the targets may share x, and the sums of |g| over each tile of each row: added
+// Both gradients for (targets, images, size), where the targets may share x, and the sums of |g| over each tile of each row: added
 // in double precision, so that a mean over a layer keeps its digits. A block: one tile of one image under one target.
 template <typename T>
 __global__ void gate_gradient(
-    const T* __restrict__ x, const T* __restrict__ signal, T* __restrict__ g, T* __restrict__ sums, int64 rows_of_x, int64 rows, int64 size)
+    const T* __restrict__ x, const T* __restrict__ z, const T* __restrict__ signal, T* __restrict__ down, T* __restrict__ g,
+    T* __restrict__ sums, int64 rows_of_x, int64 rows, int64 size, int64 rectified)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
         const int64 row = number / tiles;
-        const T *active = x + row % rows_of_x * size, *arriving = signal + row * size;
+        const T *active = x + row % rows_of_x * size, *gates = z + row * size, *arriving = signal + row * size;
         const Span part = tile(number % tiles, size);
         double sum = 0;
         SUMMING(sum)
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
             const T product = active[i] * arriving[i];
             g[row * size + i] = product;
+            down[row * size + i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
             sum += product < 0 ? -product : product;
         }
         sum = sum_of_block(sum);

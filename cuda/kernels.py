@@ -94,10 +94,11 @@ def gate(many: Array, one: Array, product: Array) -> bool:
     return launch("feedback_gate.cu", "gate", (many,), targets * tiles(one.size), *arguments, threads=ROW)
 
 
-def gate_gradient(x: Array, signal: Array, g: Array, sums: Array) -> bool:
-    """g = x ``signal`` for ``signal`` and ``g`` (K * N, size) and ``x`` of as many rows, or (N, size); ``sums`` (K * N, tiles) of |g|."""
+def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array, g: Array, sums: Array) -> bool:
+    """``down`` = z ``signal``, with ``rectified`` only where x > 0, and g = x ``signal``: all (K * N, size), but for ``x`` of as many
+    rows or (N, size); ``sums`` (K * N, tiles) of |g|."""
     rows, size = g.shape
-    arguments = (x, signal, g, sums, len(x), rows, size)
+    arguments = (x, z, signal, down, g, sums, len(x), rows, size, int(rectified))
     return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 

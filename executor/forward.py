@@ -103,11 +103,12 @@ def _run_route(
 
 
 def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
-    """A layer that can be the ``relu`` behind it as well, and that can be told where its top belongs."""
+    """A layer that can be told where its top belongs, and the ``relu`` behind it if it can be that as well."""
     (value,), layer = (relu or node).tops, cast(Any, node.layer)
     bottoms = [trace.values[bottom] for bottom in node.bottoms]
-    options = {"rectified": relu is not None, "into": joints.place(value, bottoms[0])}
-    (top,), _ = layer.forward(bottoms, trace.parameters[layer.name], **options)
+    rectified = {"rectified": True} if relu else {}
+    parameters = trace.parameters.get(layer.name, ())
+    (top,), _ = layer.forward(bottoms, parameters, into=joints.place(value, bottoms[0]), **rectified)
     trace.values.setdefault(value, top)  # a given value stays
 
 
@@ -138,7 +139,7 @@ def _rectifiers(
     found, settled = {}, keep.values.union(given)
     for number in route:
         node = graph.nodes[number]
-        if node.layer.writes and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
+        if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
             (reader,) = waiting[node.tops[0]]
             relu = graph.nodes[reader]
             if isinstance(relu.layer, ReLU) and not relu.layer.slope and given.keys().isdisjoint(relu.tops):

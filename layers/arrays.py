@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -43,6 +44,13 @@ def blocks(array: Array, axis: int = 0, room: int = CACHE_BYTES) -> Iterator[sli
         yield slice(start, start + max(1, step))
 
 
+def everywhere(test: Callable[..., Array], many: Array, one: Array) -> bool:
+    """Whether ``test`` holds for all numbers of ``many`` (K, *shape), or (*shape), and those of ``one`` (*shape), which stands for
+    all K; asked a few at a time, since most often the first ones tell."""
+    pairs = zip(many.reshape(-1, one.size), itertools.repeat(one.reshape(-1)))
+    return all(bool(test(a[block], b[block]).all()) for a, b in pairs for block in blocks(b))
+
+
 def sum_to(array: Array, shape: Shape) -> Array:
     """``array`` summed over the axes along which ``shape`` was broadcast, the inverse of broadcasting.
 
@@ -53,14 +61,14 @@ def sum_to(array: Array, shape: Shape) -> Array:
     return array.sum(axes, keepdims=True).reshape(shape) if axes else array
 
 
-def multiply(many: Array, one: Array) -> Array:
-    """The product of ``many`` (K, *shape), or (*shape), and ``one``, which stands for all K."""
+def multiply(many: Array, one: Array, into: Array | None = None) -> Array:
+    """The product of ``many`` (K, *shape), or (*shape), and ``one``, which stands for all K; in the array ``into``."""
     own = one.reshape(one.shape[1:]) if one.ndim == many.ndim and len(one) == 1 else one
     if many.shape[many.ndim - own.ndim :] == own.shape:
-        product = array_module(many).empty(many.shape, many.dtype)
+        product = array_module(many).empty(many.shape, many.dtype) if into is None else into
         if kernels.gate(many, own, product):
             return product
-    return many * one
+    return array_module(many).multiply(many, one, out=into)
 
 
 def divide(many: Array, one: Array, epsilon: float = 0) -> Array:

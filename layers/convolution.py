@@ -118,6 +118,7 @@ class Convolution(FilterLayer):
     """Caffe's Convolution, any number of spatial axes. Weights (num_output, C/group, *kernel), bias (num_output,)."""
 
     writes = True
+    rectifies = True
 
     def parameter_specs(self, bottoms: Sequence[Shape]) -> list[ParameterSpec]:
         kernel = self.geometry(bottoms[0]).kernel

@@ -27,6 +27,7 @@ class Feedback(Layer):
 
     in_place = True
     bottoms_expected = (1, 2)
+    writes = True
 
     def setup(self) -> None:
         self.gradient_reads = frozenset({"bottoms"} if len(self.message.bottom) == 2 else ())
@@ -36,9 +37,12 @@ class Feedback(Layer):
             raise self.refuse("bottom", f"gates {tuple(bottoms[1])} over {tuple(bottoms[0])}", "one gate per neuron")
         return super().top_shapes(bottoms)
 
-    def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
+    def forward(
+        self, bottoms: Sequence[Array], parameters: Sequence[Array], into: Array | None = None
+    ) -> tuple[list[Array], Any]:
+        """``into``: where the top is to be written; x itself serves where all gates are open."""
         x, *gates = bottoms
-        return [multiply(x, gates[0]) if gates else x], None
+        return [multiply(x, gates[0], into) if gates else x], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         if len(step.bottom_shapes) == 1:
@@ -47,15 +51,20 @@ class Feedback(Layer):
         return [multiply(signals[0], gates), multiply(signals[0], x)]
 
 
-def gate_gradient(x: Array, signal: Array) -> tuple[Array, Array]:
-    """dS/dz = x dS/dy, (K, N, ...) for x of that shape or (1, N, ...), and the mean of its magnitude, (K, N, 1, ...)."""
-    xp, rows, each = array_module(signal), math.prod(signal.shape[:2]), (*signal.shape[:2], *(1,) * (signal.ndim - 2))
-    size = math.prod(signal.shape[2:])
-    g, sums = xp.empty(signal.shape, signal.dtype), xp.empty((rows, kernels.tiles(size)), signal.dtype)
-    if kernels.gate_gradient(x.reshape(-1, size), signal.reshape(rows, size), g.reshape(rows, size), sums):
-        return g, (sums.sum(-1, dtype=np.float64) / size).astype(g.dtype).reshape(each)
+def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool = False) -> tuple[Array, Array, Array]:
+    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; dS/dz = x dS/dy; and the mean of its magnitude, (K, N, 1, ...).
+
+    ``signal`` is dS/dy (K, N, ...), ``z`` of that shape or (K * N, ...), ``x`` as well or (N, ...).
+    """
+    xp, (signals,), size = array_module(signal), _rows(signal), math.prod(signal.shape[2:])
+    down, g = _empty(signal), _empty(signal)
+    sums = xp.empty((len(signals), kernels.tiles(size)), signal.dtype)
+    given = x.reshape(-1, size), z.reshape(-1, size), signals, rectified
+    if kernels.gate_gradient(*given, *_rows(down, g), sums):
+        return down, g, (sums.sum(-1, dtype=np.float64) / size).astype(g.dtype).reshape(_each(g))
+    x, down = x.reshape(-1, *signal.shape[1:]), signal * z.reshape(signal.shape)
     g = x * signal
-    return g, abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
+    return down * (x > 0) if rectified else down, g, abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
 
 
 def soft_step(z: Array, g: Array, factor: Array, cost: float) -> Array:

@@ -60,9 +60,8 @@ class Layer:
     gradient_reads: frozenset[str] = frozenset({"bottoms"})  # of "bottoms", "tops", "saved", "final_tops"
     differentiable: ClassVar[bool] = True
     arrives: ClassVar[bool] = False  # may ``gradient`` be told an ``Arrival``, which its first signal is to meet
-    writes: ClassVar[bool] = (
-        False  # may ``forward`` be told to be the ReLU behind it as well, and where its top belongs
-    )
+    writes: ClassVar[bool] = False  # may ``forward`` be told where its top belongs
+    rectifies: ClassVar[bool] = False  # and to be the ReLU behind it as well
     random: bool = False  # whether a forward pass draws random numbers: ``forward_at_random`` is run in its place
 
     def __init__(self, message: Any, source: str = ""):

@@ -195,11 +195,13 @@ def gate_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
         "gate_gradient",
         {
             "x": _normal(rng, flat),
+            "z": rng.random(flat, np.float32),
             "signal": _normal(rng, flat),
+            "down": np.empty(flat, np.float32),
             "y": np.empty(flat, np.float32),
             "sums": np.empty(sums, np.float32),
         },
-        lambda a: kernels.gate_gradient(a["x"], a["signal"], a["y"], a["sums"]),
+        lambda a: kernels.gate_gradient(a["x"], a["z"], a["signal"], True, a["down"], a["y"], a["sums"]),
         lambda a: a["x"] * a["signal"],
     )
 

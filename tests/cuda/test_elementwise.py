@@ -142,9 +142,12 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     signal, z = numbers(shape, dtype, 0), abs(numbers(shape, dtype, 1))
     z[z > 1] = 1
     for x in (numbers(shape, dtype, 2), numbers((1, *shape[1:]), dtype, 3)):  # each target's own, or the first pass's
-        g, size = gate_gradient(x, signal)
-        expected, expected_size = by_numpy(lambda x=x: gate_gradient(x, signal))
-        same(g, expected)
+        for rectified in (False, True):
+            down, g, size = gate_gradient(x, z, signal, rectified)
+            found = by_numpy(lambda x=x, rectified=rectified: gate_gradient(x, z, signal, rectified))
+            expected_down, expected, expected_size = found
+            same(down, expected_down)
+            same(g, expected)
         np.testing.assert_allclose(size, expected_size, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
         in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
@@ -202,7 +205,8 @@ def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
     signal = np.full((1, 1, 3_000_001), 0.1, np.float32)
     signal[..., 0] = 1e5
     exact = (1e5 + 3_000_000 * float(np.float32(0.1))) / 3_000_001
-    np.testing.assert_allclose(gate_gradient(np.ones_like(signal), signal)[1].item(), exact, rtol=1e-7)
+    one = np.ones_like(signal)
+    np.testing.assert_allclose(gate_gradient(one, one, signal)[2].item(), exact, rtol=1e-7)
 
 
 def test_soft_step_writes_where_the_gradient_was() -> None:

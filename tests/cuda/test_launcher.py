@@ -78,8 +78,9 @@ import numpy as np, hashlib
 from thinktwice.cuda import kernels
 rng = np.random.default_rng(0)
 x, signal = rng.normal(size=(7, 50_021)).astype("f"), rng.normal(size=(7, 50_021)).astype("f")
-g, sums = np.empty_like(x), np.empty((7, kernels.tiles(50_021)), "f")
-assert kernels.gate_gradient(x, signal, g, sums)
+down, g, sums = np.empty_like(x), np.empty_like(x), np.empty((7, kernels.tiles(50_021)), "f")
+assert kernels.gate_gradient(x, abs(x), signal, False, down, g, sums)
+assert np.array_equal(down, abs(x) * signal)
 assert np.array_equal(g, x * signal)
 print(hashlib.sha256(sums.tobytes()).hexdigest())
 """

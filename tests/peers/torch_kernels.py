@@ -27,7 +27,7 @@ def ways(name: str, a: dict[str, Tensor]) -> Callable[[], Tensor] | None:
         "relu": lambda: lambda: F.relu(x),
         "relu_gradient": lambda: lambda: ATEN.threshold_backward(a["signal"], x, 0),
         "gate": lambda: lambda: x * a["z"],
-        "gate_gradient": lambda: lambda: _gate_gradient(x, a["signal"]),
+        "gate_gradient": lambda: lambda: _gate_gradient(x, a["z"], a["signal"]),
         "soft_step": lambda: lambda: torch.clamp(x + a["factor"][:, None] * y - 0.2, 0, 1),
         "prune": lambda: lambda: a["z"] * (x > a["threshold"][:, None]),
         "share": lambda: lambda: torch.where(a["z"] == 0, 0, x / a["z"]),
@@ -48,8 +48,9 @@ def _to_winners(signal: Tensor, winners: Tensor, pixels: Tensor) -> Callable[[],
     return lambda: ATEN.max_pool2d_with_indices_backward(signal, pixels, *sizes, indices)
 
 
-def _gate_gradient(x: Tensor, signal: Tensor) -> Tensor:
-    """dS/dz; its mean magnitude, which a step needs too, is found and dropped."""
+def _gate_gradient(x: Tensor, z: Tensor, signal: Tensor) -> Tensor:
+    """dS/dz; its mean magnitude and dS/dx below the ReLU, which a step needs too, are found and dropped."""
     g = x * signal
     g.abs().mean(1)
+    ATEN.threshold_backward(z * signal, x, 0)
     return g
