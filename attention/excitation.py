@@ -13,10 +13,12 @@ never take part, and signed activations are used as they are. What the tables be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from ..executor.rules import Rule, reads, register_rule
 from ..layers.arrays import Array, divide, multiply, portion, positive_part
+from ..layers.arrival import ALONE, Arrival
 from ..layers.layer import Step
 
 PAPER = "Zhang et al., Top-down Neural Attention by Excitation Backprop, 2016"
@@ -27,24 +29,27 @@ def adds(layer: Any) -> bool:
     return layer.param.operation == layer.param.SUM
 
 
-@reads("bottoms")
-def linear(step: Step, signals: Sequence[Array]) -> list[Array | None]:
+@reads("bottoms", arrives=lambda layer: layer.arrives)
+def linear(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
     weights, bottom = step.parameters[0], step.bottom_shapes[0]
     z = layer.linear(a, weights, positive=True)  # once per image, for all targets
-    return [multiply(layer.transposed(divide(signals[0], z), weights, bottom, positive=True), a)]
+    shares = divide(signals[0], z)
+    if layer.arrives:
+        return [layer.transposed(shares, weights, bottom, positive=True, arrival=replace(arrival, times=a))]
+    return [multiply(layer.transposed(shares, weights, bottom, positive=True), a)]
 
 
-@reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads)
-def pooling(step: Step, signals: Sequence[Array]) -> list[Array | None]:
+@reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads, arrives=lambda layer: True)
+def pooling(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
     """MAX: everything to the winner. AVE: eq. 5 with equal weights, 0 where the window's sum is not positive."""
     layer: Any = step.layer
     a = step.bottoms[0]
     if not layer.takes_averages:
-        return layer.gradient(step, signals)
+        return layer.gradient(step, signals, arrival)
     shares = divide(signals[0], positive_part(layer.window_sums(a)))
-    return [layer.spread(shares, step.bottom_shapes[0], times=a)]
+    return [arrival.at(layer.spread(shares, step.bottom_shapes[0], times=a))]
 
 
 @reads(of=lambda layer: {"bottoms", "final_tops"} if adds(layer) else layer.gradient_reads)

@@ -18,7 +18,7 @@ import numpy as np
 from . import plans, winograd
 from .engine import Engine, address, engine
 from .finish import Finish
-from .plans import Geometry, Pair, Plan
+from .plans import Geometry, Numbers, Pair, Plan
 from .prepared import constant, prepared
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
@@ -39,7 +39,7 @@ def correlate(
     """
     outputs, spatial = len(weights), x.shape[2:]
     y = np.empty((len(x), outputs, *geometry.reduced(spatial)), np.float32) if into is None else into
-    biases = None if bias is None else _packed(bias.reshape(geometry.group, -1, 1))
+    biases = None if bias is None else prepared(bias, "bias", lambda: _packed(bias.reshape(geometry.group, -1, 1)))
     by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
     shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
     if constant(weights) and winograd.suits(*shape):
@@ -105,7 +105,7 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     batch = _batch(x, group, signal)
     build.correlate_weights(
         *(address(x), plan.planes, plan.plane, plan.shift, plan.terms),
-        *(address(signal), plan.result, address(batch), shares, address(sums)),
+        *(address(signal), plan.result, batch.address, shares, address(sums)),
     )
     total = sums.sum(0)[:, : plan.terms, :outputs].swapaxes(1, 2)
     return total.reshape(group * outputs, channels, *geometry.kernel)
@@ -118,17 +118,17 @@ def _run(
     batch = _batch(source, group, result)
     _engine().correlate(
         *(address(source), plan.planes, *_arguments(filters), plan.plane, plan.shift, plan.terms),
-        *(plan.result, last and last.address, address(batch), address(result)),
+        *(plan.result, last and last.address, batch.address, address(result)),
     )
 
 
 def _multiply(source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None) -> None:
     source, pixels = _stack(source), source.shape[2] * source.shape[3]
-    product = np.array([source.shape[1] // group, result.shape[1] // group, pixels], np.int64)
+    product = plans.pointwise(source.shape[1] // group, result.shape[1] // group, pixels)
     batch = _batch(source, group, result)
     _engine().multiply(
-        *(address(source), address(product), *_arguments(filters)),
-        *(last and last.address, address(batch), address(result)),
+        *(address(source), product.address, *_arguments(filters)),
+        *(last and last.address, batch.address, address(result)),
     )
 
 
@@ -139,7 +139,7 @@ def _run_winograd(
     batch = _batch(source, group, result)
     _engine().winograd(
         *(address(source), plan.planes, *_arguments(filters)),
-        *(plan.result, last and last.address, address(batch), address(result)),
+        *(plan.result, last and last.address, batch.address, address(result)),
     )
 
 
@@ -154,9 +154,8 @@ def _stack(images: np.ndarray) -> np.ndarray:
     return images if holds(images) else np.ascontiguousarray(images)
 
 
-def _batch(source: np.ndarray, group: int, result: np.ndarray) -> np.ndarray:
-    """``Batch`` of planes.h."""
-    return np.array([len(source), group, *(array.strides[0] // array.itemsize for array in (source, result))], np.int64)
+def _batch(source: np.ndarray, group: int, result: np.ndarray) -> Numbers:
+    return plans.batch(len(source), group, source.strides[0] // 4, result.strides[0] // 4)
 
 
 def _arguments(filters: Filters) -> tuple[int, int | None, bool]:

@@ -28,31 +28,32 @@ struct Run {
     int64 at;
 };
 
-// The sums of one channel to their places on its plane: those of the positions from q on, as far as the run goes.
-INLINE void scatter(const float* sums, int64 number, const Result& to, int64 pitch, int64 q, const Run& run, float* plane)
+// Sums of one tile whose outputs lie side by side, or `to.stride_w` apart: where they begin in the tile and on the plane.
+struct Stretch {
+    int64 sum, place, number;
+};
+
+// Those of the positions from q on, as far as the run goes; sums at columns where a window wraps around belong nowhere.
+static void find_stretches(int64 q, int64 number, const Result& to, int64 pitch, const Run& run, std::vector<Stretch>& stretches)
 {
+    stretches.clear();
     const int64 last = std::min(q + number, run.positions.end);
-    for (int64 at = q; at < last;) {
-        const int64 row = at / pitch, column = at - row * pitch, next = std::min((row + 1) * pitch, last);
+    for (int64 at = q, next; at < last; at = next) {
+        const int64 row = at / pitch, column = at - row * pitch;
+        next = std::min((row + 1) * pitch, last);
         const int64 y = to.top + row * to.stride_h, x = to.left + column * to.stride_w;
         const Range real = inside(x, to.stride_w, y < 0 || y >= to.height ? 0 : to.width, std::min(next - at, to.columns - column));
-        float* there = plane + y * to.width + x;
-        if (to.stride_w == 1) for (int64 i = real.first; i < real.end; ++i) there[i] = sums[at - q + i];
-        else for (int64 i = real.first; i < real.end; ++i) there[i * to.stride_w] = sums[at - q + i];
-        at = next;
+        if (real.first < real.end) stretches.push_back({at - q + real.first, y * to.width + x + real.first * to.stride_w, real.end - real.first});
     }
 }
 
-// A tile of `channels` channels.
-template <int V, int R>
-INLINE void put_tile(
-    const Lanes (&sum)[R][V], const float* bias, bool rectified, const Result& to, int64 pitch, int64 channels, int64 q, const Run& run,
-    float* result)
+INLINE void scatter(const float* sums, const std::vector<Stretch>& stretches, int64 stride, float* plane)
 {
-    for (int64 r = 0; r < channels; ++r, result += to.height * to.width) {
-        float lane[V * LANES];
-        put<V>(sum[r], bias ? bias[r] : 0, rectified, run.side_by_side ? result + run.at + q - run.positions.first : lane);
-        if (!run.side_by_side) scatter(lane, V * LANES, to, pitch, q, run, result);
+    for (const Stretch& stretch : stretches) {
+        const float* from = sums + stretch.sum;
+        float* there = plane + stretch.place;
+        if (stride == 1) for (int64 i = 0; i < stretch.number; ++i) there[i] = from[i];
+        else for (int64 i = 0; i < stretch.number; ++i) there[i * stride] = from[i];
     }
 }
 
@@ -60,14 +61,19 @@ INLINE void put_tile(
 template <int R, int V>
 INLINE void tiles(
     Width<V>, const float* planes, int64 origin, const Planes& p, const int64* offset, const Filters& f, const Result& to, const Run& run, Range blocks,
-    int64 q, float* result)
+    int64 q, std::vector<Stretch>& stretches, float* result)
 {
     if (run.side_by_side) q = std::min<int64>(q, run.positions.end - V * LANES);
+    else find_stretches(q, V * LANES, to, p.pitch, run, stretches);
     for (int64 block = blocks.first; block < blocks.end; ++block) {
         Lanes sum[R][V];
         tile(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
-        put_tile(sum, f.bias ? f.bias + block * ROWS : nullptr, f.rectified, to, p.pitch, std::min<int64>(R, to.channels - block * ROWS), q, run,
-                 result + block * ROWS * to.height * to.width);
+        for (int64 r = 0; r < std::min<int64>(R, to.channels - block * ROWS); ++r) {
+            float* plane = result + (block * ROWS + r) * to.height * to.width;
+            float lane[V * LANES];
+            put<V>(sum[r], f.bias ? f.bias[block * ROWS + r] : 0, f.rectified, run.side_by_side ? plane + run.at + q - run.positions.first : lane);
+            if (!run.side_by_side) scatter(lane, stretches, to.stride_w, plane);
+        }
     }
 }
 
@@ -76,8 +82,9 @@ static void correlate_run(
     float* result)
 {
     const int64 length = run.positions.end - run.positions.first, vectors = up(length, LANES);
+    std::vector<Stretch> stretches;
     const auto tiles_of = [&](auto rows, auto width, int64 first) {
-        tiles<decltype(rows)::value>(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, result);
+        tiles<decltype(rows)::value>(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, stretches, result);
     };
     if (to.channels > FEW) in_tiles(vectors, [&](auto width, int64 first) { tiles_of(Rows<ROWS>(), width, first); });
     else in_wide_tiles(vectors, run.side_by_side ? length / LANES : vectors, [&](auto width, int64 first) { tiles_of(Rows<FEW>(), width, first); });

@@ -68,6 +68,26 @@ class Result(NamedTuple):
     stride_w: int = 1
 
 
+class Numbers:
+    """A struct of 64-bit integers, as C++ reads it."""
+
+    def __init__(self, *numbers: int):
+        self._array = np.array(numbers, np.int64)
+        self.address = address(self._array)
+
+
+@lru_cache(4096)
+def batch(images: int, groups: int, source: int, result: int) -> Numbers:
+    """``Batch`` of planes.h."""
+    return Numbers(images, groups, source, result)
+
+
+@lru_cache(4096)
+def pointwise(channels: int, outputs: int, pixels: int) -> Numbers:
+    """``Product`` of pointwise.h."""
+    return Numbers(channels, outputs, pixels)
+
+
 class Plan:
     """One sum over shifted planes. ``terms``: (plane, shift) of each."""
 

@@ -17,17 +17,19 @@ __device__ T quotient(T mass, T z, T epsilon)
     return mass / (kept_off == 0 ? T(1) : kept_off) * alive;
 }
 
-// A block: one tile of one target.
+// Masses lie in rows, one for each image under each target, `apart` from row to row: they may be a few channels of others. A block:
+// one tile of one row.
 template <typename T>
 __global__ void share(
-    const T* __restrict__ mass, const T* __restrict__ z, T* __restrict__ shares, int64 targets, int64 size, T epsilon)
+    const T* __restrict__ mass, const T* __restrict__ z, T* __restrict__ shares, int64 rows, int64 rows_of_z, int64 size, int64 apart, T epsilon)
 {
     const int64 tiles = divided_up(size, TILE);
-    for (int64 number = blockIdx.x; number < targets * tiles; number += gridDim.x) {
-        const int64 target = number / tiles * size;
+    for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
+        const int64 row = number / tiles;
+        const T *whole = mass + row * apart, *all = z + row % rows_of_z * size;
         const Span part = tile(number % tiles, size);
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
-            shares[target + i] = quotient(mass[target + i], z[i], epsilon);
+            shares[row * size + i] = quotient(whole[i], all[i], epsilon);
     }
 }
 

@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from .launcher import Record, launch
+from .launcher import Record, Rows, launch
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Pair = tuple[int, ...]  # along H and W
@@ -160,10 +160,15 @@ def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float
 
 
 def share(mass: Array, z: Array, epsilon: float, shares: Array) -> bool:
-    """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0."""
-    targets = math.prod(mass.shape[: mass.ndim - z.ndim])
-    arguments = (mass, z, shares, targets, z.size, float(epsilon))
-    return launch("excitation.cu", "share", (mass,), targets * tiles(z.size), *arguments, threads=ROW)
+    """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0. ``mass`` may be a few channels of another array."""
+    if not z.size:
+        return False
+    rows = Rows(
+        mass.reshape(-1, math.prod(z.shape[1:]))
+    )  # of a few channels, a view: there are no gaps within an image
+    count, size = rows.array.shape
+    arguments = (rows, z, shares, count, z.size // size, size, rows.apart, float(epsilon))
+    return launch("excitation.cu", "share", (mass,), count * tiles(size), *arguments, threads=ROW)
 
 
 def portion(mass: Array, z: Array, a: Array, coefficient: float, to: Array) -> bool:

@@ -39,6 +39,14 @@ class Record:
         self.on_gpu: np.void = self.numbers.view(f"V{self.numbers.nbytes}")[0]
 
 
+class Rows:
+    """An array (rows, size) that a kernel takes with gaps between its rows, which are ``apart`` numbers from each other."""
+
+    def __init__(self, array: Array):
+        self.array = array
+        self.apart: int = array.strides[0] // array.itemsize
+
+
 def launch(
     file: str, kernel: str, of: tuple[Array, ...], blocks: int, *arguments: Any, threads: tuple[int, ...]
 ) -> bool:
@@ -49,11 +57,9 @@ def launch(
     ``threads``: those of one block, on the GPU.
     """
     types = tuple(array.dtype for array in of)
-    for argument in arguments:
-        if not isinstance(argument, (int, float, Record)) and not (
-            argument.flags.c_contiguous and argument.dtype in types
-        ):
-            return False
+    if not all(isinstance(argument, (int, float, Record)) or _readable(argument, types) for argument in arguments):
+        return False
+    arguments = tuple(argument.array if isinstance(argument, Rows) else argument for argument in arguments)
     if isinstance(of[0], np.ndarray):
         run = _host_kernel(kernel, types)
         if run:
@@ -64,6 +70,12 @@ def launch(
         values = (a.on_gpu if isinstance(a, Record) else number(a) if isinstance(a, float) else a for a in arguments)
         _gpu_kernel(file, kernel, types)((min(blocks, LARGEST_GRID),), threads, tuple(values))
     return True
+
+
+def _readable(array: Array | Rows, types: tuple[np.dtype, ...]) -> bool:
+    if isinstance(array, Rows):
+        return array.array.dtype in types and array.array.strides[1] == array.array.itemsize
+    return array.dtype in types and array.flags.c_contiguous
 
 
 def _slots(arguments: tuple[Any, ...], number: np.dtype) -> bytes:

@@ -22,6 +22,8 @@ from .trace import Trace
 
 Parameters = Mapping[str, tuple[Array, ...]]
 
+REMEMBERED = 64  # passes whose shapes a graph remembers
+
 
 @dataclass
 class Keep:
@@ -162,11 +164,24 @@ def _shapes_along(
     graph: Graph, parameters: Parameters, route: Sequence[int], given: Mapping[int, Array]
 ) -> list[Shape | None]:
     """The shape of every value that this pass makes, checked against the weights before anything is computed."""
+    sizes = {value: tuple(array.shape) for value, array in given.items()}
+    weights = {name: tuple(tuple(array.shape) for array in arrays) for name, arrays in parameters.items()}
+    known, key = graph.known_shapes, (tuple(route), tuple(sizes.items()), tuple(weights.items()))
+    if key not in known:
+        if len(known) >= REMEMBERED:
+            known.clear()
+        known[key] = _checked_shapes(graph, weights, route, sizes)
+    return list(known[key])
+
+
+def _checked_shapes(
+    graph: Graph, weights: Mapping[str, tuple[Shape, ...]], route: Sequence[int], given: Mapping[int, Shape]
+) -> list[Shape | None]:
     shapes: list[Shape | None] = [None] * len(graph.blobs)
-    for value, array in given.items():
-        shapes[value] = tuple(array.shape)
-        if 0 in array.shape:
-            raise BadInput(f"blob {graph.blobs[value]!r}: found shape {shapes[value]}, expected at least one number")
+    for value, given_shape in given.items():
+        shapes[value] = given_shape
+        if 0 in given_shape:
+            raise BadInput(f"blob {graph.blobs[value]!r}: found shape {given_shape}, expected at least one number")
     for number in route:
         node = graph.nodes[number]
         if isinstance(node.layer, Input):
@@ -176,20 +191,18 @@ def _shapes_along(
                 raise BadInput(f"input {missing[0]!r}: found {found} given, expected an array for it")
             continue
         bottoms = [shapes[value] or () for value in node.bottoms]
-        _check_parameters(graph, number, bottoms, parameters)
+        _check_weights(node.layer, bottoms, weights.get(node.layer.name, ()))
         for value, shape in zip(node.tops, node.layer.top_shapes(bottoms), strict=True):
             check_size(node.layer, f"top {graph.blobs[value]!r}", shape)
             shapes[value] = shapes[value] or tuple(shape)
     return shapes
 
 
-def _check_parameters(graph: Graph, number: int, bottoms: Sequence[Shape], parameters: Parameters) -> None:
+def _check_weights(layer: Layer, bottoms: Sequence[Shape], found: tuple[Shape, ...]) -> None:
     """Refuse an input whose size the weights do not fit: a fully connected layer fixes the size of the image."""
-    layer = graph.nodes[number].layer
     needed = [spec.shape for spec in layer.parameter_specs(bottoms)]
-    found = [tuple(array.shape) for array in parameters.get(layer.name, ())]
-    if needed != found:
+    if needed != list(found):
         raise BadInput(
             f"{layer.where}: found a bottom of shape {bottoms[0]}, which needs parameters {needed}, expected one that fits "
-            f"the parameters {found}: is the input of the size that the net was made for?"
+            f"the parameters {list(found)}: is the input of the size that the net was made for?"
         )

@@ -6,7 +6,7 @@ numbered in the order of their making, and nothing is ever overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class Graph:
         for number, node in enumerate(self.nodes):
             for value in dict.fromkeys(node.bottoms):
                 self.readers[value].append(number)
+        self.known_shapes: dict[Hashable, list[Shape | None]] = {}  # of forward passes, by what they follow from
 
     # -- names ------------------------------------------------------------------------------------------------------
 

@@ -61,7 +61,6 @@ class Trace:
                 f"{node.layer.where}: found no bottom {unknown[0]!r}, since the forward pass began above it; expected a walk "
                 "that ends there (`to`), or a forward pass from further below"
             )
-        finals = [self.graph.final(self.graph.blobs[value]) for value in node.tops]
         return Step(
             layer=node.layer,
             parameters=self.parameters.get(node.layer.name, ()),
@@ -70,5 +69,5 @@ class Trace:
             bottom_shapes=[self.shapes[value] or () for value in node.bottoms],
             top_shapes=[self.shapes[value] or () for value in node.tops],
             saved=self.saved.get(number),
-            final_tops=[self.values.get(value) for value in finals],
+            final_tops=[self.values.get(self.graph.versions[self.graph.blobs[value]][-1]) for value in node.tops],
         )

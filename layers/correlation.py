@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -52,22 +53,21 @@ class Geometry:
         """Whether patches are the image itself: a 1x1 kernel that visits every pixel."""
         return set(self.kernel) == {1} and set(self.stride) == {1} and set(self.pad) == {0}
 
-    @property
+    @cached_property
     def extent(self) -> Shape:
         """How many pixels the kernel spans, its holes included."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def reduced(self, spatial: Sequence[int]) -> Shape:
         """Output size of a correlation: floor((size + 2 pad - extent) / stride) + 1."""
-        sizes = zip(spatial, self.extent, self.pad, self.stride, strict=True)
-        return tuple((n + 2 * p - e) // s + 1 for n, e, p, s in sizes)
+        return _reduced(self, tuple(spatial))
 
     def enlarged(self, spatial: Sequence[int]) -> Shape:
         """Output size of a transposed correlation: stride (size - 1) + extent - 2 pad."""
         sizes = zip(spatial, self.extent, self.pad, self.stride, strict=True)
         return tuple(s * (n - 1) + e - 2 * p for n, e, p, s in sizes)
 
-    @property
+    @cached_property
     def mirrored(self) -> Geometry:
         """That of the transpose, where the stride is 1: what overhangs on one side is padding on the other."""
         return replace(self, pad=tuple(e - 1 - p for e, p in zip(self.extent, self.pad, strict=True)))
@@ -88,6 +88,12 @@ class Geometry:
     def windows(self, spatial: Sequence[int], positions: Shape) -> Any:
         """The same for a kernel."""
         return kernels.windows(tuple(spatial), self.kernel, self.stride, self.pad, self.dilation, positions)
+
+
+@lru_cache(4096)
+def _reduced(geometry: Geometry, spatial: Shape) -> Shape:
+    sizes = zip(spatial, geometry.extent, geometry.pad, geometry.stride, strict=True)
+    return tuple((n + 2 * p - e) // s + 1 for n, e, p, s in sizes)
 
 
 def correlate(
