@@ -90,8 +90,6 @@ static void correlate_run(
     else in_wide_tiles(vectors, run.side_by_side ? length / LANES : vectors, [&](auto width, int64 first) { tiles_of(Rows<FEW>(), width, first); });
 }
 
-constexpr int64 NEAR = 160 << 10;  // this many numbers stay in the cache next to a core: the planes of a piece
-
 // Whether each row is a run of its own: then sums go straight to their places, at the price of some that are computed twice.
 INLINE bool by_rows(const Planes& p, const Result& to)
 {

@@ -1,43 +1,45 @@
 // Convolutions with 1 x 1 kernels that visit every pixel: a product of matrices, (outputs, channels) by (channels, pixels). The
 // pixels of all images count as one row, so that no lane idles where an image ends.
 //
-// What a tile reads is gathered first, (channels, PANEL): then all blocks of outputs read one near stream.
+// Each thread first gathers some pixels of all channels into panels, one for each tile, (channels, pixels of the tile): then all
+// blocks of outputs read near streams, and what is far away is read and written in long stretches.
 
 // Of one group of one image. As 64-bit integers in this order they come from Python.
 struct Product {
     int64 channels, outputs, pixels;
 };
 
-constexpr int64 PANEL = VECTORS * LANES;  // pixels
-
-// Pixels of one image, side by side; `to`: where in the panel.
+// Pixels of one image, side by side; `to`: where in the tile.
 struct Piece {
     int64 image, pixel, to, number;
 };
 
-// Those from the one numbered `first` on, counted through all images.
-static void find_pieces(int64 first, int64 number, int64 pixels, std::vector<Piece>& pieces)
+// What a tile reads: where its panel begins, how many pixels a channel has there, and which.
+struct Panel {
+    int64 at, pixels;
+    std::vector<Piece> pieces;
+};
+
+// The pieces of `number` pixels from the one numbered `first` on, counted through all images.
+static std::vector<Piece> find_pieces(int64 first, int64 number, int64 pixels)
 {
-    pieces.clear();
+    std::vector<Piece> pieces;
     for (int64 done = 0, next; done < number; done = next) {
         const int64 pixel = (first + done) % pixels;
         next = std::min(number, done + pixels - pixel);
         pieces.push_back({(first + done) / pixels, pixel, done, next - done});
     }
+    return pieces;
 }
 
-// Copies whole registers: what lies beyond a piece, the next one writes over. Nothing is read beyond the last image.
-INLINE void gather(const float* source, const Batch& batch, const Product& p, const std::vector<Piece>& pieces, float* panel)
+static void gather(const float* source, const Batch& batch, const Product& p, const std::vector<Panel>& panels, float* gathered)
 {
     const float* end = source + (batch.images - 1) * batch.from + p.channels * p.pixels;
-    for (int64 c = 0; c < p.channels; ++c, panel += PANEL)
-        for (const Piece& piece : pieces) {
-            const float* from = source + piece.image * batch.from + c * p.pixels + piece.pixel;
-            for (int64 i = 0; i < piece.number; i += LANES) {
-                if (end - from >= i + LANES) store(panel + piece.to + i, load(from + i));
-                else std::memcpy(panel + piece.to + i, from + i, (piece.number - i) * sizeof(float));
-            }
-        }
+    for (int64 c = 0; c < p.channels; ++c)
+        for (const Panel& panel : panels)
+            for (const Piece& piece : panel.pieces)  // what is written beyond one, the next one writes over
+                copy(source + piece.image * batch.from + c * p.pixels + piece.pixel, piece.number, end,
+                     gathered + panel.at + c * panel.pixels + piece.to);
 }
 
 // A tile's sums to their places, from `channel` on.
@@ -61,22 +63,28 @@ INLINE void put_pixels(
 
 // Some vectors of pixels, for some blocks of outputs of the group that begins with output `output`.
 static void multiply_part(
-    const float* source, const Product& p, const int64* offset, const float* weights, const float* bias, bool rectified,
-    const Finish* last, const Batch& batch, int64 output, Range vectors, Range blocks, float* panel, float* result)
+    const float* source, const Product& p, const float* weights, const float* bias, bool rectified, const Finish* last, const Batch& batch,
+    int64 output, Range vectors, Range blocks, float* result)
 {
-    std::vector<Piece> pieces;
+    std::vector<Panel> panels;
+    int64 room = 0;
     in_tiles(vectors.end - vectors.first, [&](auto width, int64 vector) {
-        constexpr int V = decltype(width)::vectors;
-        const int64 first = (vectors.first + vector) * LANES;
-        find_pieces(first, std::min<int64>(V * LANES, batch.images * p.pixels - first), p.pixels, pieces);
-        gather(source, batch, p, pieces, panel);
-        for (int64 block = blocks.first; block < blocks.end; ++block) {
-            Lanes sum[ROWS][V];
-            tile(panel, offset, p.channels, weights + block * p.channels * ROWS, sum);
-            put_pixels<V>(sum, bias ? bias + block * ROWS : nullptr, rectified, last, batch, p, output + block * ROWS,
-                          std::min<int64>(ROWS, p.outputs - block * ROWS), pieces, result);
-        }
+        const int64 first = (vectors.first + vector) * LANES, pixels = width.vectors * LANES;
+        panels.push_back({room, pixels, find_pieces(first, std::min(pixels, batch.images * p.pixels - first), p.pixels)});
+        room += p.channels * pixels + LANES;
     });
+    float* gathered = scratch(room);
+    gather(source, batch, p, panels, gathered);
+    for (int64 block = blocks.first; block < blocks.end; ++block) {
+        const Panel* panel = panels.data();
+        in_tiles(vectors.end - vectors.first, [&](auto width, int64) {
+            constexpr int V = decltype(width)::vectors;
+            Lanes sum[ROWS][V];
+            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights + block * p.channels * ROWS, sum);
+            put_pixels<V>(sum, bias ? bias + block * ROWS : nullptr, rectified, last, batch, p, output + block * ROWS,
+                          std::min<int64>(ROWS, p.outputs - block * ROWS), panel++->pieces, result);
+        });
+    }
 }
 
 static void multiply(
@@ -86,12 +94,9 @@ static void multiply(
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 vectors = up(images * p.pixels, LANES), blocks = up(p.outputs, ROWS), wanted = up(3 * omp_get_max_threads(), groups);
-    const int64 strip = share(vectors, wanted, VECTORS), parts = up(vectors, strip);
-    const int64 near = std::max<int64>(1, WEIGHTS / (p.channels * ROWS));
-    const int64 some = std::min(near, share(blocks, up(wanted, parts), 1)), chunks = up(blocks, some);
-
-    std::vector<int64> offset(p.channels);
-    for (int64 c = 0; c < p.channels; ++c) offset[c] = c * PANEL;
+    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES));
+    const int64 strip = share(vectors, std::max(wanted, up(vectors, near)), VECTORS), parts = up(vectors, strip);
+    const int64 some = share(blocks, up(wanted, parts), 1), chunks = up(blocks, some);
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < groups * parts * chunks; ++number) {
@@ -99,8 +104,7 @@ static void multiply(
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts);
         const Range here = {part * strip, std::min(part * strip + strip, vectors)}, own = {chunk * some, std::min(chunk * some + some, blocks)};
         multiply_part(
-            source + group * p.channels * p.pixels, p, offset.data(), weights + group * blocks * p.channels * ROWS,
-            bias ? bias + group * blocks * ROWS : nullptr, rectified, last, batch, group * p.outputs, here, own,
-            scratch(p.channels * PANEL + LANES), result);
+            source + group * p.channels * p.pixels, p, weights + group * blocks * p.channels * ROWS,
+            bias ? bias + group * blocks * ROWS : nullptr, rectified, last, batch, group * p.outputs, here, own, result);
     }
 }

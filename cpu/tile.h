@@ -9,8 +9,14 @@
 
 constexpr int64 AHEAD = 2048;  // numbers: by so much weights are fetched before their turn, which often come from far
 
-template <int V, int R>
-INLINE void tile(const float* source, const int64* offset, int64 terms, const float* weights, Lanes (&sum)[R][V])
+struct Evenly {  // offsets that are all the same distance apart
+    int64 apart;
+    int64 operator[](int64 k) const { return k * apart; }
+};
+
+// `offset`: of each term.
+template <int V, int R, typename Offsets>
+INLINE void tile(const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V])
 {
     for (int r = 0; r < R; ++r)
         for (int v = 0; v < V; ++v) sum[r][v] = Lanes{};
@@ -73,7 +79,8 @@ INLINE void put(const Lanes (&sum)[V], float bias, bool rectified, float* to)
     }
 }
 
-constexpr int64 WEIGHTS = 128 << 10;  // this many numbers stay in the cache next to a core: weights that all positions use in turn
+constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: what a piece of work reads,
+constexpr int64 WEIGHTS = 128 << 10;  // and weights that all its positions use in turn
 
 // How many of `whole` to take at a time for at least this many parts of about the same size, in multiples of `step`.
 INLINE int64 share(int64 whole, int64 parts, int64 step) { return std::max<int64>(step, up(up(whole, parts), step) * step); }

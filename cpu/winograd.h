@@ -125,11 +125,11 @@ static void put_section(const float* phases, int64 size, int64 pitch, const Sect
 
 template <int V>
 INLINE void products(
-    Width<V>, const float* places, const int64* offset, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart)
+    Width<V>, const float* places, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart)
 {
     for (int64 block = 0; block < blocks; ++block) {
         Lanes sum[ROWS][V];
-        tile(places, offset, terms, weights + block * terms * ROWS, sum);
+        tile(places, Evenly{apart}, terms, weights + block * terms * ROWS, sum);
         for (int r = 0; r < ROWS; ++r)
             for (int v = 0; v < V; ++v) store(sums + (block * ROWS + r) * apart + v * LANES, sum[r][v]);
     }
@@ -154,8 +154,6 @@ static void winograd(
     const int64 width = up(together * tiles, LANES) * LANES + LANES,  // and distances that are no multiple of a page
                 size = plane_size(p, even) + LANES;
     const int64 apart = p.channels * width + LANES, sums_apart = some * ROWS * width + LANES;
-    std::vector<int64> offset(p.channels);
-    for (int64 k = 0; k < p.channels; ++k) offset[k] = k * width;
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < parts * groups * chunks; ++number) {
@@ -182,7 +180,7 @@ static void winograd(
             const float* own = weights + ((group * PLACES + place) * blocks + block) * p.channels * ROWS;
             in_tiles(up(all * tiles, LANES), [&](auto tile_width, int64 first) {
                 const float* at = places + place * apart + first * LANES;
-                products(tile_width, at, offset.data(), p.channels, own, here, sums + place * sums_apart + first * LANES, width);
+                products(tile_width, at, p.channels, own, here, sums + place * sums_apart + first * LANES, width);
             });
         }
         float* phases = places;  // no longer needed
