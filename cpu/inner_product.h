@@ -4,8 +4,9 @@
 //     forward      y[n][o] = bias[o] + sum_k w[o][k] x[n][k]
 //     transposed   x[n][k] = sum_o w[o][k] y[n][o]
 
-constexpr int IMAGES = 4, OUTPUTS = 4;  // of a tile of dot products
-constexpr int64 COLUMNS = 2048;         // of the transposed product: they stay next to the core while rows go by
+constexpr int IMAGES = ROWS, OUTPUTS = VECTORS;  // of a tile of dot products
+constexpr int64 COLUMNS = 2048;                  // of the transposed product: they stay next to the core while rows go by,
+constexpr int AT_ONCE = 4;                       // so many at a time
 
 template <bool positive>
 INLINE Lanes weight(const float* from)
@@ -50,6 +51,7 @@ INLINE void dot_products_of(const float* x, const float* weights, const float* b
 {
     int64 n = 0;
     for (; n + IMAGES <= images; n += IMAGES) dot_products<positive, IMAGES, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
+    for (; n + 2 <= images; n += 2) dot_products<positive, 2, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
     for (; n < images; ++n) dot_products<positive, 1, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
 }
 
@@ -67,13 +69,27 @@ static void inner_product(const float* x, const float* weights, const float* bia
         dot_products_of<positive, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, y + o);
 }
 
-// A row of weights, times the signal that arrives there, added to as many numbers of one image.
-template <bool positive>
-INLINE void add_row(const float* weights, float signal, int64 columns, float* x)
+// Some rows of weights, times the signals that arrive there, added to as many numbers of all images.
+template <bool positive, int O>
+INLINE void add_rows(
+    const float* weights, const int64* rows, const float* signal, int64 images, int64 features, int64 outputs, int64 columns, float* x)
 {
     const int64 whole = columns / LANES * LANES;
-    for (int64 k = 0; k < whole; k += LANES) store(x + k, load(x + k) + signal * weight<positive>(weights + k));
-    for (int64 k = whole; k < columns; ++k) x[k] += signal * (positive && weights[k] < 0 ? 0 : weights[k]);
+    for (int64 k = 0; k < whole; k += LANES) {
+        Lanes w[O];
+        for (int o = 0; o < O; ++o) w[o] = weight<positive>(weights + rows[o] * features + k);
+        for (int64 n = 0; n < images; ++n) {
+            Lanes sum = load(x + n * features + k);
+            for (int o = 0; o < O; ++o) sum += signal[n * outputs + rows[o]] * w[o];
+            store(x + n * features + k, sum);
+        }
+    }
+    for (int64 k = whole; k < columns; ++k)
+        for (int64 n = 0; n < images; ++n)
+            for (int o = 0; o < O; ++o) {
+                const float w = weights[rows[o] * features + k];
+                x[n * features + k] += signal[n * outputs + rows[o]] * (positive && w < 0 ? 0 : w);
+            }
 }
 
 // Rows at which no signal arrives are not read: a target's class is one of a thousand.
@@ -93,8 +109,10 @@ static void inner_product_transposed(const float* signal, const float* weights, 
         const Normals only;
         const int64 first = chunk * COLUMNS, columns = std::min(COLUMNS, features - first);
         for (int64 n = 0; n < images; ++n) std::memset(x + n * features + first, 0, columns * sizeof(float));
-        for (const int64 o : rows)
-            for (int64 n = 0; n < images; ++n)
-                add_row<positive>(weights + o * features + first, signal[n * outputs + o], columns, x + n * features + first);
+        const int64 number = rows.size(), whole = number / AT_ONCE * AT_ONCE;
+        for (int64 i = 0; i < whole; i += AT_ONCE)
+            add_rows<positive, AT_ONCE>(weights + first, &rows[i], signal, images, features, outputs, columns, x + first);
+        for (int64 i = whole; i < number; ++i)
+            add_rows<positive, 1>(weights + first, &rows[i], signal, images, features, outputs, columns, x + first);
     }
 }
