@@ -9,6 +9,8 @@ import pytest
 
 from thinktwice.cpu import pooling
 from thinktwice.cpu.engine import Engine
+from thinktwice.cpu.finish import finish
+from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.pooling import Windows
 
 SHAPES = [((3, 3), (2, 2)), ((3, 3), (1, 1)), ((2, 3), (1, 2)), ((5, 4), (3, 1))]
@@ -57,3 +59,16 @@ def literal(plane: np.ndarray, w: Windows, row: int, column: int) -> tuple[float
 def test_windows_that_do_not_overlap_are_left_to_the_kernel() -> None:
     x, w = np.ones((1, 4, 4), np.float32), windows((2, 2), (2, 2), (0, 0), (4, 4))
     assert not pooling.max_pool(x, w, np.empty((1, 2, 2), np.float32), np.empty((1, 2, 2), np.int8))
+
+
+def test_what_becomes_of_the_pixels(build: Engine) -> None:
+    """Several targets share the winners and what they meet."""
+    w, rng = windows((3, 3), (2, 2), (1, 1), (9, 14)), np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 9, 14)).astype(np.float32), np.empty((4, *w.positions), np.float32)
+    winners = np.empty(y.shape, np.int8)
+    assert pooling.max_pool(x, w, y, winners)
+    signal, onto = (rng.normal(size=(3, *shape)).astype(np.float32) for shape in (y.shape, x.shape))
+    alone, found = np.empty_like(onto), np.empty_like(onto)
+    assert pooling.to_winners(signal, winners, w, alone)
+    assert pooling.to_winners(signal, winners, w, found, finish(Arrival(onto=onto, where=x), 2))
+    np.testing.assert_array_equal(found, (onto + alone) * (x > 0))
