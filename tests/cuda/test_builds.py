@@ -40,6 +40,6 @@ def test_the_users_word_stands(seen: list[dict[str, str]], monkeypatch: pytest.M
 def test_a_file_that_cannot_be_loaded_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in builds.WAITING:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(OSError, match="nothing.so"):
+    with pytest.raises(OSError, match=r"nothing\.so"):
         builds._loaded(tmp_path / "nothing.so")
     assert os.environ.keys().isdisjoint(builds.WAITING)
