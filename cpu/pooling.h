@@ -37,6 +37,9 @@ static void max_pool_plane(const float* planes, const int64* offset, int64 cells
         }
 }
 
+// How many planes a thread takes at a time: several, since memory is read fastest in long stretches.
+INLINE int64 at_once(int64 planes) { return std::min<int64>(32, std::max<int64>(1, planes / (4 * omp_get_max_threads()))); }
+
 static void max_pool(
     const float* source, const Planes& p, const int64* plane, const int64* shift, int64 cells, const Result& to, int64 planes, float* maxima,
     signed char* winners)
@@ -44,7 +47,7 @@ static void max_pool(
     const int64 size = plane_size(p, to.rows), windows = to.rows * to.columns;
     std::vector<int64> offset(cells);
     for (int64 k = 0; k < cells; ++k) offset[k] = plane[k] * size + shift[k];
-#pragma omp parallel for schedule(dynamic, 4)
+#pragma omp parallel for schedule(dynamic, at_once(planes))
     for (int64 number = 0; number < planes; ++number) {
         float* laid = scratch(room(p, to.rows));
         lay(source + number * p.height * p.width, p, 0, to.rows, size, laid, LOWEST);
@@ -58,7 +61,7 @@ static void to_winners(
     int64 targets, int64 planes, const Finish* last, float* pixels)
 {
     const int64 windows = to.rows * to.columns;
-#pragma omp parallel for schedule(dynamic, 4)
+#pragma omp parallel for schedule(dynamic, at_once(targets * planes))
     for (int64 number = 0; number < targets * planes; ++number) {
         const signed char* won = winners + number % planes * windows;
         const float* from = signal + number * windows;
