@@ -167,11 +167,13 @@ def _shapes_along(
     sizes = {value: tuple(array.shape) for value, array in given.items()}
     weights = {name: tuple(tuple(array.shape) for array in arrays) for name, arrays in parameters.items()}
     known, key = graph.known_shapes, (tuple(route), tuple(sizes.items()), tuple(weights.items()))
-    if key not in known:
+    shapes = known.get(key)
+    if shapes is None:
+        shapes = _checked_shapes(graph, weights, route, sizes)
         if len(known) >= REMEMBERED:
             known.clear()
-        known[key] = _checked_shapes(graph, weights, route, sizes)
-    return list(known[key])
+        known[key] = shapes
+    return list(shapes)
 
 
 def _checked_shapes(

@@ -22,7 +22,8 @@ class Joints:
     def __init__(self, trace: Trace, route: Sequence[int], given: Iterable[int]):
         self._trace, self._given = trace, set(given)
         self._tops: dict[int, Array] = {}  # by their values, as soon as a part of one is made
-        self._parts: dict[int, tuple[int, slice]] = {}  # value -> of which top, and which of its channels
+        self._places: dict[int, tuple[int, slice]] = {}  # value -> of which top it is a part, and which channels
+        self._parts: dict[int, Array] = {}
         for number in route:
             self._add(trace.graph.nodes[number])
 
@@ -34,26 +35,27 @@ class Joints:
             or self._given.intersection(node.tops)
         ):
             return
-        if len(set(node.bottoms)) < len(node.bottoms) or not self._parts.keys().isdisjoint(node.bottoms):
+        if len(set(node.bottoms)) < len(node.bottoms) or not self._places.keys().isdisjoint(node.bottoms):
             return  # a blob that is joined twice
         start = 0
         for value, shape in zip(node.bottoms, shapes, strict=True):
-            self._parts[value] = node.tops[0], slice(start, start + shape[CHANNELS])
+            self._places[value] = node.tops[0], slice(start, start + shape[CHANNELS])
             start += shape[CHANNELS]
 
     def place(self, value: int, like: Array) -> Array | None:
         """Where a value is to be written; ``None`` where it may lie anywhere. ``like``: an array of its kind."""
-        if value not in self._parts or value in self._given:
+        if value not in self._places or value in self._given:
             return None
         return self._part(value, like)
 
     def join(self, node: Node) -> Array | None:
         """The top of a Concat, whose bottoms are all made; ``None`` for a node that is not joined here."""
-        if not self._parts.keys() >= set(node.bottoms) or self._parts[node.bottoms[0]][0] != node.tops[0]:
+        if any(self._places.get(value, (None,))[0] != node.tops[0] for value in node.bottoms):
             return None
         values = self._trace.values
         for value in node.bottoms:
             part = self._part(value, values[value])
+            self._parts.pop(value)  # nor is it kept alive from here
             if part is not values[value]:
                 part[...] = values[value]
             if value not in self._given:
@@ -61,7 +63,9 @@ class Joints:
         return self._tops.pop(node.tops[0])
 
     def _part(self, value: int, like: Array) -> Array:
-        top, channels = self._parts[value]
-        if top not in self._tops:
-            self._tops[top] = array_module(like).empty(self._trace.shapes[top], like.dtype)
-        return self._tops[top][:, channels]
+        if value not in self._parts:
+            top, channels = self._places[value]
+            if top not in self._tops:
+                self._tops[top] = array_module(like).empty(self._trace.shapes[top], like.dtype)
+            self._parts[value] = self._tops[top][:, channels]
+        return self._parts[value]

@@ -84,6 +84,16 @@ def divide(many: Array, one: Array, epsilon: float = 0) -> Array:
     return many / xp.where(dead, 1, kept_off) * ~dead
 
 
+def where_positive(many: Array, known: Array, slope: float = 0, guided: bool = False) -> Array:
+    """``many`` (K, *shape) where ``known`` (*shape) is positive, ``slope`` times it elsewhere; ``guided``: only what is positive of it."""
+    passed = array_module(many).empty(many.shape, many.dtype)
+    if kernels.relu_gradient(many, known, slope, guided, passed):
+        return passed
+    arriving = array_module(many).maximum(many, 0) if guided else many
+    active = known > 0
+    return arriving * (active + known.dtype.type(slope) * ~active if slope else active)
+
+
 def portion(many: Array, one: Array, coefficient: float, part: Array) -> Array:
     """coefficient * part * ``divide(many, one)``: what ``part`` (*shape) added to ``one`` (*shape), of ``many`` (K, *shape)."""
     share = array_module(many).empty(many.shape, many.dtype)

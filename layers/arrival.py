@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..cuda import kernels
-from .arrays import Array, multiply
+from .arrays import Array, multiply, where_positive
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,7 @@ class Arrival:
             signal = multiply(signal, self.times)
         if self.onto is not None:
             signal = self.onto + signal
-        if self.where is not None and not kernels.relu_gradient(signal, self.where, 0.0, False, signal):
-            signal = signal * (self.where > 0)
-        return signal
+        return signal if self.where is None else where_positive(signal, self.where)
 
 
 ALONE = Arrival()  # nothing was there before, and nothing happens to it

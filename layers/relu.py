@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..cuda import kernels
-from .arrays import Array, array_module
+from .arrays import Array, array_module, where_positive
 from .layer import ElementwiseLayer, Step
 from .registry import register
 
@@ -31,14 +31,5 @@ class ReLU(ElementwiseLayer):
 
     def gradient(self, step: Step, signals: Sequence[Array], guided: bool = False) -> list[Array | None]:
         """``guided``: of what arrives, only what is positive."""
-        signal, known = signals[0], step.tops[0] if self.slope >= 0 else step.bottoms[0]
-        passed = array_module(signal).empty(signal.shape, signal.dtype)
-        if kernels.relu_gradient(signal, known, self.slope, guided, passed):
-            return [passed]
-        arriving = array_module(signal).maximum(signal, 0) if guided else signal
-        return super().gradient(step, [arriving])
-
-    def derivative(self, x: Array, y: Array) -> Array:
-        known = y if self.slope >= 0 else x
-        active = known > 0
-        return active + known.dtype.type(self.slope) * ~active if self.slope else active
+        known = step.tops[0] if self.slope >= 0 else step.bottoms[0]
+        return [where_positive(signals[0], known, self.slope, guided)]
