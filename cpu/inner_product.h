@@ -5,7 +5,7 @@
 //     transposed   x[n][k] = sum_o w[o][k] y[n][o]
 
 constexpr int IMAGES = ROWS, OUTPUTS = VECTORS;  // of a tile of dot products
-constexpr int64 COLUMNS = 2048;                  // of the transposed product: they stay next to the core while rows go by,
+constexpr int64 COLUMNS = 6272;                  // of the transposed product: they stay next to the core while rows go by,
 constexpr int AT_ONCE = 4;                       // so many at a time
 
 template <bool positive>
@@ -96,7 +96,7 @@ INLINE void add_rows(
 template <bool positive>
 static void inner_product_transposed(const float* signal, const float* weights, int64 images, int64 features, int64 outputs, float* x)
 {
-    const int64 chunks = up(features, COLUMNS);
+    const int64 chunk = share(features, std::max<int64>(up(features, COLUMNS), omp_get_max_threads()), LANES);
     std::vector<int64> rows;  // where signals arrive
     for (int64 o = 0; o < outputs; ++o)
         for (int64 n = 0; n < images; ++n)
@@ -105,9 +105,9 @@ static void inner_product_transposed(const float* signal, const float* weights, 
                 break;
             }
 #pragma omp parallel for schedule(static)
-    for (int64 chunk = 0; chunk < chunks; ++chunk) {
+    for (int64 first = 0; first < features; first += chunk) {
         const Normals only;
-        const int64 first = chunk * COLUMNS, columns = std::min(COLUMNS, features - first);
+        const int64 columns = std::min(chunk, features - first);
         for (int64 n = 0; n < images; ++n) std::memset(x + n * features + first, 0, columns * sizeof(float));
         const int64 number = rows.size(), whole = number / AT_ONCE * AT_ONCE;
         for (int64 i = 0; i < whole; i += AT_ONCE)
