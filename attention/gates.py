@@ -233,7 +233,7 @@ class Gated:
         """The linear approximation of the first pass, under ``gates``."""
         graph, first = self.net.graph, self.first
         trace = Trace(graph, first.parameters, first.shapes)
-        trace.saved = first.saved
+        trace.saved, trace.given = first.saved, first.given
         trace.values = {**first.values, **{graph.final(gate): z for gate, z in gates.items()}}
         return Pass(self, trace, folded=False)
 

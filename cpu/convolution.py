@@ -146,8 +146,10 @@ def _run_winograd(
 def holds(images: np.ndarray) -> bool:
     """Whether images are read and written as they are: each without gaps. Some may lie between them, as where they are a few
     channels of others."""
+    if images.ndim != 4:
+        return False
     (h, w), size = images.shape[2:], images.itemsize
-    return images.strides[1:] == (h * w * size, w * size, size)
+    return images.strides[1:] == (h * w * size, w * size, size) and images.strides[0] % size == 0
 
 
 def _stack(images: np.ndarray) -> np.ndarray:

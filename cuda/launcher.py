@@ -74,7 +74,8 @@ def launch(
 
 def _readable(array: Array | Rows, types: tuple[np.dtype, ...]) -> bool:
     if isinstance(array, Rows):
-        return array.array.dtype in types and array.array.strides[1] == array.array.itemsize
+        (apart, step), size = array.array.strides, array.array.itemsize
+        return array.array.dtype in types and step == size and apart % size == 0
     return array.dtype in types and array.flags.c_contiguous
 
 

@@ -74,7 +74,7 @@ def run_forward(
     """
     route = graph.needed_for(wanted, given)
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
-    waiting = _readers_on(graph, route)
+    trace.given, waiting = frozenset(given), _readers_on(graph, route)
     trace.values.update({value: array for value, array in given.items() if waiting[value] or value in keep.values})
     with exactly(graph.exact):
         _run_route(route, trace, waiting, keep, given, seed)
@@ -90,7 +90,7 @@ def _run_route(
     seed: Sequence[int],
 ) -> None:
     graph = trace.graph
-    behind, joints = _rectifiers(graph, route, waiting, keep, given), Joints(trace, route, given)
+    behind, joints = _rectifiers(graph, route, waiting, keep, given), Joints(trace, route, waiting)
     done = set(behind.values())
     for number in route:
         node = graph.nodes[number]

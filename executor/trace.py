@@ -26,6 +26,7 @@ class Trace:
         self.values: dict[int, Array] = {}
         self.saved: dict[int, Any] = {}
         self.updated: dict[str, list[Array]] = {}
+        self.given: frozenset[int] = frozenset()  # values that no layer has made
 
     def __getitem__(self, blob: str) -> Array:
         return self.version(blob)

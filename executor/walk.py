@@ -81,7 +81,7 @@ def _walk_back(
     walk = Walk(graph)
     route = graph.between(starts, wanted | _bottoms(graph, owners), given)
     useful = wanted.union(*(graph.nodes[number].tops for number in route))
-    pending, relus = dict(starts), Relus(graph, trace, rule, set(route), wanted)
+    pending, relus = dict(starts), Relus(graph, trace, rule, set(route), wanted, starts)
     for number in reversed(route):
         node = graph.nodes[number]
         if number in relus.met:

@@ -16,7 +16,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     calls: list[tuple[int, int]] = []
     for name in memory.TOLD:
         monkeypatch.delenv(name, raising=False)
-    library = SimpleNamespace(mallopt=lambda option, value: calls.append((option, value)))
+    library = SimpleNamespace(mallopt=lambda option, value: calls.append((option, value)) is None)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
     return calls
 
@@ -36,3 +36,10 @@ def test_the_users_word_stands(told: list[tuple[int, int]], monkeypatch: pytest.
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     memory.keep_freed()
+
+
+def test_older_libraries_keep_what_they_can(told: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = SimpleNamespace(mallopt=lambda option, value: told.append((option, value)))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: refusing)
+    memory.keep_freed()
+    assert (memory.M_MMAP_THRESHOLD, memory.LEAST) in told

@@ -11,7 +11,6 @@ from thinktwice.executor.net import Net
 from ..nets import data, layer, make, relu
 
 RULES = ["gradient", "guided", "excitation", "deconvnet"]
-OUTPUTS = {"one": 4, "deep": 3, "five": 5, "out": 6}
 
 
 def convolution(name: str, bottom: str, outputs: int, kernel: int, stride: int = 1) -> str:
@@ -83,8 +82,9 @@ def test_what_is_joined_shares_its_memory() -> None:
     trace = net.forward(data=x)
     for name in ("one", "three", "five"):
         assert np.shares_memory(trace[name], trace["all"])
-    for name in ("left", "right", "pool"):
+    for name in ("left", "right"):
         assert np.shares_memory(trace[name], trace["some"])
+    assert trace["pool"].flags.c_contiguous  # it has another reader
 
 
 def test_a_walk_starts_in_the_middle_as_well() -> None:
@@ -118,3 +118,65 @@ def test_concats_of_any_kind(joined: str, axis: int) -> None:
     assert not np.shares_memory(trace["whole"], x)
     given = net.forward(a=trace["a"], data=x) if axis == 1 else trace
     np.testing.assert_array_equal(given["whole"], trace["whole"])
+
+
+def branches(between: str) -> Net:
+    """Two rectified blobs under a Concat, and another reader of one of them before, between or behind."""
+    order = {"all": layer("all", "Concat", "a b"), "c": convolution("c", "all", 4, 3), "d": convolution("d", "a", 4, 3)}
+    text = data(2, 3, 6, 5) + "".join(convolution(name, "data", 3, 3) + relu(name) for name in "ab")
+    text += "".join(order[name] for name in between.split()) + layer("s", "Eltwise", "c d")
+    return drawn(text, {"a": (3, 3), "b": (3, 3), "c": (4, 6), "d": (4, 3)})
+
+
+def drawn(text: str, channels: dict[str, tuple[int, int]], dtype: str = "float64") -> Net:
+    rng = np.random.default_rng(0)
+    return make(
+        text, {name: (rng.normal(size=(*of, 3, 3)), rng.normal(size=of[0])) for name, of in channels.items()}, dtype
+    )
+
+
+@pytest.mark.parametrize("between", ["all c d", "all d c", "d all c"])
+def test_another_reader_of_what_is_joined(between: str) -> None:
+    net, rng = branches(between), np.random.default_rng(1)
+    trace = net.forward(data=rng.normal(size=(2, 3, 6, 5)))
+    signals = {blob: rng.normal(size=(2, *trace.shape(blob))) for blob in ("s", "c", "a")}
+    for starts in ({"s": signals["s"]}, {"c": signals["c"], "a": signals["a"]}, signals):
+        everywhere = net.backward(trace, starts)["data"]
+        np.testing.assert_array_equal(net.backward(trace, starts, to=["data"])["data"], everywhere)
+
+
+def test_a_relu_whose_bottom_has_other_readers() -> None:
+    text = data(2, 3, 6, 5) + convolution("a", "data", 3, 3) + layer("r", "ReLU", "a")
+    text += convolution("d", "a", 4, 3) + convolution("c", "r", 4, 3) + layer("s", "Eltwise", "c d")
+    net, rng = drawn(text, {"a": (3, 3), "c": (4, 3), "d": (4, 3)}), np.random.default_rng(1)
+    trace = net.forward(data=rng.normal(size=(2, 3, 6, 5)))
+    signal = {"s": rng.normal(size=(2, *trace.shape("s")))}
+    np.testing.assert_array_equal(net.backward(trace, signal, to=["data"])["data"], net.backward(trace, signal)["data"])
+
+
+def test_a_given_blob_is_not_what_it_would_join() -> None:
+    text = data(2, 3, 6, 5) + "".join(convolution(name, "data", 3, 3) + relu(name) for name in "ab")
+    text += layer("all", "Concat", "a b") + convolution("c", "all", 4, 3)
+    text += layer("turned", "Concat", "b a") + convolution("f", "turned", 4, 3) + layer("s", "Eltwise", "c f")
+    net, rng = drawn(text, {"a": (3, 3), "b": (3, 3), "c": (4, 6), "f": (4, 6)}), np.random.default_rng(1)
+    trace = net.forward(data=rng.normal(size=(2, 3, 6, 5)), all=rng.normal(size=(2, 6, 6, 5)))
+    signal = {"c": rng.normal(size=(2, *trace.shape("c")))}
+    np.testing.assert_array_equal(net.backward(trace, signal, to=["data"])["data"], net.backward(trace, signal)["data"])
+
+
+def test_whoever_else_reads_a_part_finds_it_without_gaps() -> None:
+    text = data(2, 3, 6, 5) + "".join(convolution(name, "data", 3, 3) for name in "ab")
+    text += layer("y", "LRN", "a") + layer("all", "Concat", "a b")
+    net, x = drawn(text, {"a": (3, 3), "b": (3, 3)}, "float32"), np.random.default_rng(1).normal(size=(2, 3, 6, 5))
+    np.testing.assert_array_equal(net.forward(data=x)["y"], net.forward(data=x, blobs=["y"])["y"])
+
+
+def test_blobs_of_five_axes_are_joined_as_well() -> None:
+    options = "convolution_param { num_output: 3 kernel_size: 1 axis: 2 }"
+    text = data(2, 2, 3, 4, 5) + "".join(layer(name, "Convolution", "data", options) for name in "ab")
+    rng = np.random.default_rng(0)
+    weights = {name: (rng.normal(size=(3, 3, 1, 1)), rng.normal(size=3)) for name in "ab"}
+    trace = make(text + layer("all", "Concat", "a b"), weights, "float32").forward(
+        data=rng.normal(size=(2, 2, 3, 4, 5))
+    )
+    np.testing.assert_array_equal(trace["all"], np.concatenate([trace["a"], trace["b"]], 1))
