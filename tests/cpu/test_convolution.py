@@ -238,6 +238,10 @@ def test_arrays_with_gaps(geometry: Geometry) -> None:
         found = correlate_transposed(signal_, weights_, geometry, case.size)
         same(found, correlate_transposed(signal, weights, geometry, case.size))
         same(correlate_weights(x_, signal_, geometry), correlate_weights(x, signal, geometry))
+    # Two bytes between images: from one to the next it is no whole number of floats.
+    records = np.zeros(len(x), [("image", x.dtype, x.shape[1:]), ("label", np.int16)])
+    records["image"] = x
+    same(correlate(records["image"], weights, geometry), correlate(x, weights, geometry))
     one = np.broadcast_to(x[:1], x.shape)
     same(correlate(one, weights, geometry), correlate(one.copy(), weights, geometry))
 
