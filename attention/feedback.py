@@ -14,14 +14,13 @@ mean absolute value, per image and target (``step=normalised``), lambda has no u
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
-from ..layers.arrays import Array, array_module, everywhere
+from ..layers.arrays import Array, array_module
 from ..layers.feedback import soft_step
-from .gates import Gated, Gates
+from .gates import Gated, Gates, same
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
@@ -42,7 +41,7 @@ def climb(question: Question, step: Callable[[Array, Array, Array, Mapping[str, 
         passed = gated.under(gates)
         curve.append(passed.class_scores())
         moved = {gate: step(gates[gate], g, size, options) for gate, (g, size) in passed.gate_gradients().items()}
-        if all(everywhere(operator.eq, moved[gate], gates[gate]) for gate in gates):
+        if same(moved, gates):
             break
         gates = moved
     return conclude(question, gated, gates, curve, rule)

@@ -11,6 +11,7 @@ In both, nothing below the lowest gates is computed twice.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -94,6 +95,11 @@ def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
 
 def _add_gates(message: Any, relu: str) -> None:
     message.layer.add(name=f"{relu}_gates", type="Input", top=[f"{relu}_gates"])
+
+
+def same(gates: Gates, others: Gates) -> bool:
+    """Whether no gate differs."""
+    return all(everywhere(operator.eq, z, others[gate]) for gate, z in gates.items())
 
 
 @dataclass(frozen=True)
@@ -253,10 +259,10 @@ class Pass:
     trace: Trace
     folded: bool
 
-    def contributions(self, exact: bool = True) -> Gates:
-        """The contribution weights a = dS/dy of all gated neurons, without their own gates: (K, N, C, H, W). ``exact``: 0 where
+    def contributions(self) -> Gates:
+        """The contribution weights a = dS/dy of all gated neurons, without their own gates: (K, N, C, H, W). They are 0 where
         nothing contributes, not only nearly so."""
-        found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=exact))
+        found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=True))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
     def gate_gradients(self) -> dict[str, tuple[Array, Array]]:

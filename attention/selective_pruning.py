@@ -20,7 +20,7 @@ from typing import Any
 
 from ..layers import feedback
 from ..layers.arrays import Array, array_module, multiply
-from .gates import Gated, Gates, Pass
+from .gates import Gated, Gates, Pass, same
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, chosen, reduce_option
 from .places import image_blob
@@ -52,7 +52,7 @@ def select(question: Question, options: Mapping[str, Any]) -> tuple[Gated, Gates
     curve = [passed.class_scores()]
     for iteration in range(options["iterations"]):
         pruned = prune(gated, gates, passed, options, first=iteration == 0)
-        if iteration and all((pruned[gate] == gates[gate]).all() for gate in gates):
+        if iteration and same(pruned, gates):
             break
         gates = pruned
         again = gated.recomputed(gates)

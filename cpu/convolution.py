@@ -11,14 +11,16 @@ and the number of threads.
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 
+from ..cuda.launcher import Record
 from . import plans, winograd
 from .engine import Engine, address, engine
 from .finish import Finish
-from .plans import Geometry, Numbers, Pair, Plan
+from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
@@ -44,13 +46,13 @@ def correlate(
     shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "winograd", lambda: _packed(winograd.transformed(by_group)))
-        _run_winograd(winograd.plan(*shape), x, (filters, biases, rectified), geometry.group, y)
+        _winograd(winograd.plan(*shape), x, (filters, biases, rectified), geometry.group, y)
         return y
     filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
     if geometry.pointwise:
         _multiply(x, (filters, biases, rectified), geometry.group, y)
     else:
-        _run(plans.forward(*shape), x, (filters, biases, rectified), geometry.group, y)
+        _sum_over_planes(plans.forward(*shape), x, (filters, biases, rectified), geometry.group, y)
     return y
 
 
@@ -73,7 +75,7 @@ def correlate_transposed(
     if constant(weights) and winograd.suits(*shape):
         filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
         x = np.empty(whole, np.float32)
-        _run_winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x, last)
+        _winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x, last)
         return x
     if geometry.pointwise:
         filters = prepared(weights, "transposed", lambda: _packed(by_channel.reshape(*by_channel.shape[:3])))
@@ -90,7 +92,7 @@ def correlate_transposed(
             return _packed(cells.reshape(geometry.group, channels, -1))
 
         filters = prepared(weights, ("transposed", geometry, number), turned)
-        _run(phase.plan, signal, (filters, None, False), geometry.group, x, last)
+        _sum_over_planes(phase.plan, signal, (filters, None, False), geometry.group, x, last)
     return x
 
 
@@ -111,36 +113,36 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     return total.reshape(group * outputs, channels, *geometry.kernel)
 
 
-def _run(
-    plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None
-) -> None:
-    source = _stack(source)
-    batch = _batch(source, group, result)
-    _engine().correlate(
-        *(address(source), plan.planes, *_arguments(filters), plan.plane, plan.shift, plan.terms),
-        *(plan.result, last and last.address, batch.address, address(result)),
-    )
+def _sum_over_planes(plan: Plan, *work: Any) -> None:
+    _run(_engine().correlate, plan.planes, (plan.plane, plan.shift, plan.terms, plan.result), *work)
+
+
+def _winograd(plan: Plan, *work: Any) -> None:
+    _run(_engine().winograd, plan.planes, (plan.result,), *work)
 
 
 def _multiply(source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None) -> None:
-    source, pixels = _stack(source), source.shape[2] * source.shape[3]
-    product = plans.pointwise(source.shape[1] // group, result.shape[1] // group, pixels)
-    batch = _batch(source, group, result)
-    _engine().multiply(
-        *(address(source), product.address, *_arguments(filters)),
-        *(last and last.address, batch.address, address(result)),
-    )
+    channels, outputs = source.shape[1] // group, result.shape[1] // group
+    product = plans.pointwise(channels, outputs, source.shape[2] * source.shape[3])
+    _run(_engine().multiply, product.address, (), source, filters, group, result, last)
 
 
-def _run_winograd(
-    plan: Plan, source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None
+def _run(
+    function: Callable[..., None],
+    shape: int,
+    more: tuple[int, ...],
+    source: np.ndarray,
+    filters: Filters,
+    group: int,
+    result: np.ndarray,
+    last: Finish | None = None,
 ) -> None:
+    """One of the engine's functions: ``shape`` and ``more`` are what it asks for before and behind the filters."""
     source = _stack(source)
-    batch = _batch(source, group, result)
-    _engine().winograd(
-        *(address(source), plan.planes, *_arguments(filters)),
-        *(plan.result, last and last.address, batch.address, address(result)),
-    )
+    batch, (weights, bias, rectified) = _batch(source, group, result), filters
+    biases = None if bias is None else address(bias)
+    end = last and last.address, batch.address, address(result)
+    function(address(source), shape, address(weights), biases, rectified, *more, *end)
 
 
 def holds(images: np.ndarray) -> bool:
@@ -156,13 +158,8 @@ def _stack(images: np.ndarray) -> np.ndarray:
     return images if holds(images) else np.ascontiguousarray(images)
 
 
-def _batch(source: np.ndarray, group: int, result: np.ndarray) -> Numbers:
+def _batch(source: np.ndarray, group: int, result: np.ndarray) -> Record:
     return plans.batch(len(source), group, source.strides[0] // 4, result.strides[0] // 4)
-
-
-def _arguments(filters: Filters) -> tuple[int, int | None, bool]:
-    weights, bias, rectified = filters
-    return address(weights), None if bias is None else address(bias), rectified
 
 
 def _packed(weights: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ static void run_correlate(
 }
 
 static void run_multiply(
-    const float* source, const int64* product, const float* weights, const float* bias, int64 rectified, const int64* last, const int64* batch, float* result)
+    const float* source, const int64* product, const float* weights, const float* bias, int64 rectified, const int64* last,
+    const int64* batch, float* result)
 {
     multiply(source, as<Product>(product), weights, bias, rectified != 0, given<Finish>(last), as<Batch>(batch), result);
 }

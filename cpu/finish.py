@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Protocol
 
-import numpy as np
-
+from ..cuda.launcher import Record
 from .engine import address, serves
 
 
@@ -28,8 +27,8 @@ class Finish:
         self._arrays = [arrival.onto, arrival.times, arrival.where]
         shared = [math.prod(array.shape[:-axes]) for array in self._arrays[1:] if array is not None]
         places = [0 if array is None else address(array) for array in self._arrays]
-        self._numbers = np.array([*places, shared[0] if shared else 1], np.int64)
-        self.address = address(self._numbers)
+        self._record = Record(*places, shared[0] if shared else 1)
+        self.address = self._record.address
 
 
 def finish(arrival: Arrival, axes: int) -> Finish | None:

@@ -5,7 +5,6 @@
 // q = row * pitch + column; and a cell of a kernel is a shift. At a few columns a window wraps around the end of a row: what
 // is computed there is dropped.
 
-
 // Which planes, of which source. As 64-bit integers in this order they come from Python (convolution.py).
 struct Planes {
     int64 channels, height, width;  // of one group of the source

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ..cuda.launcher import Record
 from .engine import address
 
 Pair = tuple[int, ...]
@@ -68,24 +69,16 @@ class Result(NamedTuple):
     stride_w: int = 1
 
 
-class Numbers:
-    """A struct of 64-bit integers, as C++ reads it."""
-
-    def __init__(self, *numbers: int):
-        self._array = np.array(numbers, np.int64)
-        self.address = address(self._array)
-
-
 @lru_cache(4096)
-def batch(images: int, groups: int, source: int, result: int) -> Numbers:
+def batch(images: int, groups: int, source: int, result: int) -> Record:
     """``Batch`` of planes.h."""
-    return Numbers(images, groups, source, result)
+    return Record(images, groups, source, result)
 
 
 @lru_cache(4096)
-def pointwise(channels: int, outputs: int, pixels: int) -> Numbers:
+def pointwise(channels: int, outputs: int, pixels: int) -> Record:
     """``Product`` of pointwise.h."""
-    return Numbers(channels, outputs, pixels)
+    return Record(channels, outputs, pixels)
 
 
 class Plan:

@@ -69,14 +69,17 @@ INLINE void in_wide_tiles(int64 vectors, int64 most, const Work& work)
     }
 }
 
+INLINE Lanes with_bias(Lanes sum, float bias, bool rectified)
+{
+    const Lanes value = sum + bias;
+    return rectified ? (value < 0 ? Lanes{} : value) : value;
+}
+
 // One row of a tile: sums, plus a bias, to where they belong.
 template <int V>
 INLINE void put(const Lanes (&sum)[V], float bias, bool rectified, float* to)
 {
-    for (int v = 0; v < V; ++v) {
-        const Lanes value = sum[v] + bias;
-        store(to + v * LANES, rectified ? (value < 0 ? Lanes{} : value) : value);
-    }
+    for (int v = 0; v < V; ++v) store(to + v * LANES, with_bias(sum[v], bias, rectified));
 }
 
 constexpr int64 NEAR = 160 << 10;     // this many numbers stay in the cache next to a core: what a piece of work reads,

@@ -45,10 +45,7 @@ struct Section {
 INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
 {
     const int64 seen = p.pitch * OUT + SEEN - OUT;
-    const Range real = inside(p.left, 1, y < 0 || y >= p.height ? 0 : p.width, seen);
-    std::memset(padded, 0, real.first * sizeof(float));
-    std::memcpy(padded + real.first, plane + y * p.width + p.left + real.first, (real.end - real.first) * sizeof(float));
-    std::memset(padded + real.end, 0, (seen - real.end) * sizeof(float));
+    lay_pixels(plane, plane + p.height * p.width, p, y, 0, seen, padded);
     for (int64 j = 0; j < p.pitch; j += LANES) {
         Lanes column[OUT], next[OUT];
         every_fourth(padded + j * OUT, column);
@@ -114,10 +111,7 @@ static void put_section(const float* phases, int64 size, int64 pitch, const Sect
         for (int64 x = 0; x < to.width; x += OUT * LANES) {
             Lanes pixels[OUT];
             interleaved(from + x / OUT, size, pixels);
-            for (int i = 0; i < OUT; ++i) {
-                const Lanes sum = pixels[i] + bias;
-                pixels[i] = rectified ? (sum < 0 ? Lanes{} : sum) : sum;
-            }
+            for (int i = 0; i < OUT; ++i) pixels[i] = with_bias(pixels[i], bias, rectified);
             std::memcpy(row + x, pixels, std::min<int64>(to.width - x, OUT * LANES) * sizeof(float));
         }
     }
