@@ -29,11 +29,10 @@ struct Engine {
         const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to,
         const int64* last, const int64* batch, float* result);
     void (*max_pool)(
-        const float* source, const int64* planes, const int64* plane, const int64* shift, int64 cells, const int64* to, int64 number,
-        float* maxima, signed char* winners);
+        const float* source, const int64* planes, const int64* plane, const int64* shift, const int64* windows, int64 number, float* maxima,
+        signed char* winners);
     void (*to_winners)(
-        const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h,
-        int64 stride_w, int64 targets, int64 number, const int64* last, float* pixels);
+        const float* signal, const signed char* winners, const int64* windows, int64 targets, int64 planes, const int64* last, float* pixels);
     void (*inner_product)(
         const float* x, const float* weights, const float* bias, int64 positive, int64 images, int64 features, int64 outputs, float* y);
     void (*inner_product_transposed)(

@@ -137,13 +137,13 @@ static void correlate(
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts) % groups;
         const int64 image = number / (chunks * parts * groups), first = part * strip;
         const Range here = {first, std::min(first + strip, positions)}, wanted_blocks = {chunk * some, std::min(chunk * some + some, blocks)};
-        const float* from = source + image * batch.from + group * p.channels * p.height * p.width;
+        const float* from = source + image * batch.from + group * numbers(p);
         float* there = result + image * batch.to + group * to.channels * to.height * to.width;
         const Filters own = {
             f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
             f.plane, f.shift, f.terms};
         float* planes = scratch(room(p, strip / p.pitch));
-        lay(from, p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
+        lay(from, from + numbers(p), p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
         correlate_piece(planes, first, p, offset.data(), own, to, here, wanted_blocks, there);
         const int64 plane = to.height * to.width, end = std::min(wanted_blocks.end * ROWS, to.channels), done = (here.end - first) / p.pitch;
         for (int64 o = wanted_blocks.first * ROWS; o < end; ++o)

@@ -43,17 +43,16 @@ static void run_winograd(
 }
 
 static void run_max_pool(
-    const float* source, const int64* planes, const int64* plane, const int64* shift, int64 cells, const int64* to, int64 number, float* maxima,
+    const float* source, const int64* planes, const int64* plane, const int64* shift, const int64* windows, int64 number, float* maxima,
     signed char* winners)
 {
-    max_pool(source, as<Planes>(planes), plane, shift, cells, as<Result>(to), number, maxima, winners);
+    max_pool(source, as<Planes>(planes), plane, shift, as<Windows>(windows), number, maxima, winners);
 }
 
 static void run_to_winners(
-    const float* signal, const signed char* winners, const int64* where, const int64* planes, const int64* to, int64 stride_h, int64 stride_w,
-    int64 targets, int64 number, const int64* last, float* pixels)
+    const float* signal, const signed char* winners, const int64* windows, int64 targets, int64 planes, const int64* last, float* pixels)
 {
-    to_winners(signal, winners, where, as<Planes>(planes), as<Result>(to), stride_h, stride_w, targets, number, given<Finish>(last), pixels);
+    to_winners(signal, winners, as<Windows>(windows), targets, planes, given<Finish>(last), pixels);
 }
 
 static void run_inner_product(

@@ -35,8 +35,8 @@ class Engine(ctypes.Structure):
         ("multiply", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3)),
         ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3, NUMBER, POINTER)),
         ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 4)),
-        ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, POINTER, NUMBER, POINTER, POINTER)),
-        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 5, *[NUMBER] * 4, *[POINTER] * 2)),
+        ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 5, NUMBER, *[POINTER] * 2)),
+        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 2, *[POINTER] * 2)),
         ("inner_product", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 4, POINTER)),
         ("inner_product_transposed", ctypes.CFUNCTYPE(None, *[POINTER] * 2, *[NUMBER] * 4, POINTER)),
     )

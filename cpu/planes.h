@@ -14,6 +14,8 @@ struct Planes {
     int64 reach;                    // how many rows below its own an output reads
 };
 
+INLINE int64 numbers(const Planes& p) { return p.channels * p.height * p.width; }  // of the source
+
 // Images, the groups of their channels, and how far it is from one to the next, in numbers: of the source, of the result.
 struct Batch {
     int64 images, groups, from, to;
@@ -50,14 +52,8 @@ INLINE void lay_pixels(const float* plane, const float* end, const Planes& p, in
 }
 
 // A row of pixels -> its phases, `size` apart; up to LANES numbers are written beyond each.
-static void lay_row(const float* plane, const float* end, const Planes& p, int64 row, int64 size, float padding, float* to)
+INLINE void lay_phases(const Planes& p, const float* pixels, int64 size, float* to)
 {
-    if (p.phases_w == 1) return lay_pixels(plane, end, p, row, padding, p.pitch, to);
-    static thread_local std::vector<float> kept;
-    const int64 number = p.phases_w * p.pitch;
-    if (static_cast<int64>(kept.size()) < number + p.phases_w * LANES) kept.resize(number + p.phases_w * LANES);
-    float* pixels = kept.data();
-    lay_pixels(plane, end, p, row, padding, number, pixels);
     if (p.phases_w == 2)
         for (int64 j = 0; j < p.pitch; j += LANES) {
             const Lanes a = load(pixels + 2 * j), b = load(pixels + 2 * j + LANES);
@@ -69,15 +65,39 @@ static void lay_row(const float* plane, const float* end, const Planes& p, int64
             for (int64 j = 0; j < p.pitch; ++j) to[phase * size + j] = pixels[j * p.phases_w + phase];
 }
 
-// What the outputs of `rows` rows from the row `first` on read: (channels, phases_h, phases_w, size), then zeros as far as a
-// tile may read on.
-static void lay(const float* source, const Planes& p, int64 first, int64 rows, int64 size, float* to, float padding = 0)
+// The same for a row that is read where it lies, with what lies around it; then padding where there are no pixels.
+INLINE void lay_phases_there(const Planes& p, const float* row, int64 size, float padding, float* to)
 {
-    const float* end = source + p.channels * p.height * p.width;
-    for (int64 channel = 0; channel < p.channels; ++channel, source += p.height * p.width)
+    lay_phases(p, row + p.left, size, to);
+    const int64 number = p.phases_w * p.pitch;
+    const Range real = inside(p.left, 1, p.width, number);
+    for (int64 j = 0; j < real.first; ++j) to[j % p.phases_w * size + j / p.phases_w] = padding;
+    for (int64 j = real.end; j < number; ++j) to[j % p.phases_w * size + j / p.phases_w] = padding;
+}
+
+// What the outputs of `rows` rows from the row `first` on read: (channels, phases_h, phases_w, size), then zeros as far as a
+// tile may read on. `end`: of what may be read behind the source.
+static void lay(
+    const float* source, const float* end, const Planes p, int64 first, int64 rows, int64 size, float* to, float padding = 0)
+{
+    static thread_local std::vector<float> pixels;
+    const int64 area = p.height * p.width, number = p.phases_w * p.pitch, most = number + p.phases_w * LANES;
+    if (static_cast<int64>(pixels.size()) < most) pixels.resize(most);
+    float* const laid = pixels.data();
+    const float* const begin = source;
+    for (int64 channel = 0; channel < p.channels; ++channel, source += area)
         for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size)
-            for (int64 row = 0; row < rows + p.reach; ++row)
-                lay_row(source, end, p, p.top + phase_h + (first + row) * p.phases_h, size, padding, to + row * p.pitch);
+            for (int64 row = 0; row < rows + p.reach; ++row) {
+                const int64 y = p.top + phase_h + (first + row) * p.phases_h, at = y * p.width + p.left + (source - begin);
+                float* here = to + row * p.pitch;
+                if (p.phases_w == 1) lay_pixels(source, end, p, y, padding, number, here);
+                else if (y >= 0 && y < p.height && at >= 0 && at + most <= end - begin)
+                    lay_phases_there(p, source + y * p.width, size, padding, here);
+                else {
+                    lay_pixels(source, end, p, y, padding, number, laid);
+                    lay_phases(p, laid, size, here);
+                }
+            }
     std::memset(to, 0, (p.pitch + VECTORS * LANES) * sizeof(float));
 }
 

@@ -1,77 +1,199 @@
 // Max pooling with switches, on padded planes: as the kernel of cuda/max_pool.cu, number for number, but with whole registers of
-// windows also where rows are short.
+// windows, or pixels, also where rows are short.
 //
 //     forward     the first cell, in raster order, of the greatest pixel wins; -1 where none is greater than -FLT_MAX
-//     backward    a pixel's sum over the windows that it won, in the order of their cells: the windows in reverse
+//     backward    a pixel's sum over the windows that it won, in the order of their cells
+//
+// A thread takes plane after plane, and while it works on one fetches the next: such a plane is small, and comes from far.
 
 typedef int IntegerLanes __attribute__((vector_size(LANES * 4)));
+typedef int IntegerLanesAnywhere __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef signed char ByteLanes __attribute__((vector_size(LANES)));
 
 constexpr float LOWEST = -3.402823466e+38f;
 
-// A register to its place on a plane that has `room` for so many more numbers. What is written beyond a row, the next one writes over.
-template <typename Register, typename Number>
-INLINE void put_row(const Register* from, int64 at, int64 room, Number* plane)
+// Where windows lie on a plane. As 64-bit integers in this order they come from Python.
+struct Windows {
+    int64 height, width;  // of the plane
+    int64 kernel_h, kernel_w, stride_h, stride_w, top, left;  // top, left: how much padding
+    int64 rows, columns;  // of windows
+};
+
+// Some numbers fetched before their turn: to be read, or to be written.
+template <int written, typename Number>
+INLINE void fetch(const Number* numbers, int64 size)
 {
-    if (room >= LANES) std::memcpy(plane + at, from, LANES * sizeof(Number));
-    else std::memcpy(plane + at, from, room * sizeof(Number));
+    for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
 }
 
-// A plane's numbers and the windows' winners. `planes`: one channel's, in phases.
-static void max_pool_plane(const float* planes, const int64* offset, int64 cells, const Planes& p, const Result& to, float* maxima, signed char* winners)
+// A register to its place in a row, of which `room` numbers are left. What is written beyond it, the next one writes over.
+template <typename Register, typename Number>
+INLINE void put_row(const Register& from, int64 room, Number* to)
 {
-    for (int64 row = 0; row < to.rows; ++row)
-        for (int64 column = 0; column < to.columns; column += LANES) {
-            Lanes best = Lanes{} + LOWEST;
-            IntegerLanes winner = IntegerLanes{} - 1;
-            for (int64 cell = 0; cell < cells; ++cell) {
-                const Lanes value = load(planes + offset[cell] + row * p.pitch + column);
-                const auto better = value > best;
-                best = better ? value : best;
-                winner = better ? IntegerLanes{} + static_cast<int>(cell) : winner;
-            }
-            const ByteLanes won = __builtin_convertvector(winner, ByteLanes);
-            const int64 at = row * to.columns + column, room = to.rows * to.columns - at;
-            put_row(&best, at, room, maxima);
-            put_row(&won, at, room, winners);
+    if (room >= LANES) std::memcpy(to, &from, LANES * sizeof(Number));
+    else std::memcpy(to, &from, room * sizeof(Number));
+}
+
+// The greatest numbers so far of LANES windows, and their cells.
+struct Best {
+    Lanes value;
+    IntegerLanes cell;
+};
+
+// Later numbers win only where they are greater.
+INLINE void meet(Best& best, Lanes value, IntegerLanes cell)
+{
+    const auto greater = value > best.value;
+    best.value = greater ? value : best.value;
+    best.cell = greater ? cell : best.cell;
+}
+
+INLINE Best best_of(const float* planes, const int64* offset, int64 cells)
+{
+    Best best = {Lanes{} + LOWEST, IntegerLanes{} - 1};
+    for (int64 cell = 0; cell < cells; ++cell) meet(best, load(planes + offset[cell]), IntegerLanes{} + static_cast<int>(cell));
+    return best;
+}
+
+// Where one plane's results belong; and, fetched meanwhile, where the next one lies and its results belong.
+struct Pooled {
+    const Windows& w;
+    float* maxima;
+    signed char* winners;
+    const float* next;
+    const int64 strips = up(w.columns, LANES), windows = w.rows * w.columns, part = up(w.height * w.width, w.rows * strips);
+
+    void put(int64 row, int64 strip, const Best& best) const
+    {
+        const int64 at = row * w.columns + strip * LANES, number = row * strips + strip;
+        put_row(best.value, windows - at, maxima + at);
+        put_row(__builtin_convertvector(best.cell, ByteLanes), windows - at, winners + at);
+        fetch<0>(next + number * part, part);
+        fetch<1>(maxima + windows + at, LANES);
+        fetch<1>(winners + windows + at, LANES);
+    }
+};
+
+// Any windows, of so many `CELLS` where the compiler may know it. `planes`: one channel's, in phases, `pitch` from row to row.
+template <int CELLS>
+static void max_pool_plane(const float* planes, const int64* offset, int64 pitch, const Windows w, const Pooled to)
+{
+    for (int64 row = 0; row < w.rows; ++row)
+        for (int64 strip = 0; strip < to.strips; ++strip)
+            to.put(row, strip, best_of(planes + row * pitch + strip * LANES, offset, CELLS ? CELLS : w.kernel_h * w.kernel_w));
+}
+
+// Windows of K x K, one beside the other: what a row of pixels has to offer is found once, for all windows that it lies in.
+template <int K>
+static void max_pool_rows(const float* planes, const int64* offset, int64 pitch, const Windows w, const Pooled to)
+{
+    for (int64 strip = to.strips - 1; strip >= 0; --strip) {  // from the right, see put_row
+        const float* at = planes + strip * LANES;
+        Best rows[K];
+        for (int i = 1; i < K; ++i) rows[i] = best_of(at, offset + (i - 1) * K, K);
+        for (int64 row = 0; row < w.rows; ++row, at += pitch) {
+            for (int i = 1; i < K; ++i) rows[i - 1] = rows[i];
+            rows[K - 1] = best_of(at, offset + (K - 1) * K, K);
+            Best best = rows[0];
+            for (int i = 1; i < K; ++i) meet(best, rows[i].value, rows[i].cell + i * K);
+            to.put(row, strip, best);
         }
+    }
+}
+
+INLINE auto max_pool_way(const Windows& w)
+{
+    if (w.kernel_h * w.kernel_w == 4) return max_pool_plane<4>;
+    if (w.kernel_h != 3 || w.kernel_w != 3) return max_pool_plane<0>;
+    return w.stride_h == 1 && w.stride_w == 1 ? max_pool_rows<3> : max_pool_plane<9>;
 }
 
 // How many planes a thread takes at a time: several, since memory is read fastest in long stretches.
 INLINE int64 at_once(int64 planes) { return std::min<int64>(32, std::max<int64>(1, planes / (4 * omp_get_max_threads()))); }
 
 static void max_pool(
-    const float* source, const Planes& p, const int64* plane, const int64* shift, int64 cells, const Result& to, int64 planes, float* maxima,
+    const float* source, const Planes& p, const int64* plane, const int64* shift, const Windows& w, int64 planes, float* maxima,
     signed char* winners)
 {
-    const int64 size = plane_size(p, to.rows), windows = to.rows * to.columns;
-    std::vector<int64> offset(cells);
-    for (int64 k = 0; k < cells; ++k) offset[k] = plane[k] * size + shift[k];
+    const int64 size = plane_size(p, w.rows), windows = w.rows * w.columns, pixels = w.height * w.width;
+    const auto pool = max_pool_way(w);
+    std::vector<int64> offset(w.kernel_h * w.kernel_w);
+    for (std::size_t k = 0; k < offset.size(); ++k) offset[k] = plane[k] * size + shift[k];
 #pragma omp parallel for schedule(dynamic, at_once(planes))
     for (int64 number = 0; number < planes; ++number) {
-        float* laid = scratch(room(p, to.rows));
-        lay(source + number * p.height * p.width, p, 0, to.rows, size, laid, LOWEST);
-        max_pool_plane(laid, offset.data(), cells, p, to, maxima + number * windows, winners + number * windows);
+        const float *from = source + number * pixels, *end = source + planes * pixels;
+        float* laid = scratch(room(p, w.rows));
+        lay(from, end, p, 0, w.rows, size, laid, LOWEST);
+        pool(laid, offset.data(), p.pitch, w, {w, maxima + number * windows, winners + number * windows, from + pixels});
     }
 }
 
-// `where`: how far a cell's pixel lies from that of a window's first cell; `stride_h`, `stride_w`: from window to window.
-static void to_winners(
-    const float* signal, const signed char* winners, const int64* where, const Planes& p, const Result& to, int64 stride_h, int64 stride_w,
-    int64 targets, int64 planes, const Finish* last, float* pixels)
+// Windows as many as pixels, each around its own: then a cell is one number by which pixels lie behind their windows, rows or
+// not, since beyond a row's end a cell wins nothing.
+INLINE bool around(const Windows& w) { return w.stride_h == 1 && w.stride_w == 1 && w.rows == w.height && w.columns == w.width; }
+
+// `won`, `from`: with room before and behind them.
+template <int K>
+static void send_around(const Windows w, const int* won, const float* from, const float* next, float* pixels)
 {
-    const int64 windows = to.rows * to.columns;
-#pragma omp parallel for schedule(dynamic, at_once(targets * planes))
-    for (int64 number = 0; number < targets * planes; ++number) {
-        const signed char* won = winners + number % planes * windows;
-        const float* from = signal + number * windows;
-        float* plane = pixels + number * p.height * p.width;
-        std::memset(plane, 0, p.height * p.width * sizeof(float));
-        for (int64 row = to.rows - 1; row >= 0; --row)
-            for (int64 column = to.columns - 1; column >= 0; --column) {
-                const int64 window = row * to.columns + column, cell = won[window];
-                if (cell >= 0) plane[(p.top + row * stride_h) * p.width + p.left + column * stride_w + where[cell]] += from[window];
+    const int64 area = w.height * w.width;
+    for (int64 i = 0; i < area; i += LANES) {
+        __builtin_prefetch(next + i);
+        __builtin_prefetch(pixels + area + i, 1);
+        Lanes sum{};
+        int cell = 0;
+        for (int y = 0; y < (K ? K : w.kernel_h); ++y) {
+            int64 window = i + (w.top - y) * w.width + w.left;
+            for (int x = 0; x < (K ? K : w.kernel_w); ++x, --window, ++cell) {
+                const IntegerLanes winner = *reinterpret_cast<const IntegerLanesAnywhere*>(won + window);
+                sum += winner == cell ? load(from + window) : Lanes{};
             }
-        finish(last, number, p.height * p.width, 0, p.height * p.width, pixels);
+        }
+        put_row(sum, area - i, pixels + i);
+    }
+}
+
+// One window after the other, the last one first. `where`: how far a cell's pixel lies from that of a window's first cell.
+static void send_each(const Windows w, const int64* where, const signed char* won, const float* from, float* pixels)
+{
+    const int64 windows = w.rows * w.columns, area = w.height * w.width, part = up(area, w.rows);
+    std::memset(pixels, 0, area * sizeof(float));
+    for (int64 row = w.rows - 1; row >= 0; --row) {
+        fetch<0>(from + windows + row * w.columns, w.columns);
+        fetch<1>(pixels + area + row * part, part);
+        for (int64 column = w.columns - 1; column >= 0; --column) {
+            const int64 window = row * w.columns + column, cell = won[window];
+            if (cell >= 0) pixels[(row * w.stride_h - w.top) * w.width + column * w.stride_w - w.left + where[cell]] += from[window];
+        }
+    }
+}
+
+static void to_winners(
+    const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
+{
+    const int64 windows = w.rows * w.columns, area = w.height * w.width;
+    std::vector<int64> where;
+    for (int64 y = 0; y < w.kernel_h; ++y)
+        for (int64 x = 0; x < w.kernel_w; ++x) where.push_back(y * w.width + x);
+    const auto send = w.kernel_h == 3 && w.kernel_w == 3 ? send_around<3> : send_around<0>;
+    const int64 margin = w.kernel_h * w.width + w.kernel_w, room = windows + 2 * margin + LANES;
+#pragma omp parallel for schedule(dynamic, at_once(planes))
+    for (int64 plane = 0; plane < planes; ++plane) {
+        const signed char* won = winners + plane * windows;
+        float* laid = scratch(2 * room);
+        int* laid_won = reinterpret_cast<int*>(laid + room);
+        if (around(w)) {
+            std::fill_n(laid_won, room, -1);
+            for (int64 i = 0; i < windows; ++i) laid_won[margin + i] = won[i];
+        }
+        for (int64 target = 0; target < targets; ++target) {
+            const float* from = signal + (target * planes + plane) * windows;
+            float* to = result + (target * planes + plane) * area;
+            if (around(w)) {
+                std::memcpy(laid + margin, from, windows * sizeof(float));
+                send(w, laid_won + margin, laid + margin, from + windows, to);
+            } else send_each(w, where.data(), won, from, to);
+            finish(last, target * planes + plane, area, 0, area, result);
+        }
     }
 }

@@ -61,7 +61,8 @@ static void correlate_weights(
         for (int64 image = images * one / shares; image < images * (one + 1) / shares; ++image)
             for (int64 first = 0; first < to.rows; first += rows) {
                 const int64 here = std::min(rows, to.rows - first);
-                lay(source + image * batch.from + group * p.channels * p.height * p.width, p, first, here, size, planes);
+                const float* from = source + image * batch.from + group * numbers(p);
+                lay(from, from + numbers(p), p, first, here, size, planes);
                 lay_signal(signal + image * batch.to + group * to.channels * to.rows * to.columns, to, first, here, channels, laid);
                 for (int64 k = 0; k < terms; k += ROWS)
                     in_tiles(channels / LANES, [&](auto width, int64 first) {

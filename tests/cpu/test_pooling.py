@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from thinktwice.cpu.finish import finish
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.pooling import Windows
 
-SHAPES = [((3, 3), (2, 2)), ((3, 3), (1, 1)), ((2, 3), (1, 2)), ((5, 4), (3, 1))]
+KERNELS = [
+    *[((3, 3), (1, 1)), ((3, 3), (2, 2)), ((2, 2), (2, 2)), ((2, 3), (1, 2)), ((5, 4), (3, 1))],
+    *[((3, 3), (3, 3)), ((2, 2), (1, 3)), ((5, 5), (1, 1)), ((3, 5), (1, 1)), ((2, 2), (1, 1))],
+]
 
 
 def windows(kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int], size: tuple[int, int]) -> Windows:
@@ -25,10 +29,11 @@ def windows(kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, in
     return Windows(size, kernel, stride, pad, tuple(positions))
 
 
-@pytest.mark.parametrize(("kernel", "stride"), SHAPES)
-@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0)])
+@pytest.mark.parametrize(("kernel", "stride"), KERNELS)
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0), "half"])
 @pytest.mark.parametrize("size", [(5, 6), (7, 7), (14, 14), (9, 35)])
-def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: tuple, size: tuple) -> None:
+def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: Any, size: tuple) -> None:
+    pad = tuple(k // 2 for k in kernel) if pad == "half" else pad  # with stride 1: as many windows as pixels
     w, rng = windows(kernel, stride, pad, size), np.random.default_rng(0)
     x = np.round(2 * rng.normal(size=(3, *size))).astype(np.float32)  # ties everywhere
     x[rng.random(x.shape) < 0.05] = np.nan
@@ -56,9 +61,9 @@ def literal(plane: np.ndarray, w: Windows, row: int, column: int) -> tuple[float
     return best, winner, place
 
 
-def test_windows_that_do_not_overlap_are_left_to_the_kernel() -> None:
-    x, w = np.ones((1, 4, 4), np.float32), windows((2, 2), (2, 2), (0, 0), (4, 4))
-    assert not pooling.max_pool(x, w, np.empty((1, 2, 2), np.float32), np.empty((1, 2, 2), np.int8))
+def test_windows_of_more_cells_than_a_byte_can_number_are_left_to_the_kernel() -> None:
+    x, w = np.ones((1, 12, 12), np.float32), windows((12, 12), (1, 1), (0, 0), (12, 12))
+    assert not pooling.max_pool(x, w, np.empty((1, 1, 1), np.float32), np.empty((1, 1, 1), np.int16))
 
 
 def test_what_becomes_of_the_pixels(build: Engine) -> None:
