@@ -13,17 +13,23 @@
 constexpr int64 STRIP = 256;  // pixels of one image that a block carries through all channels
 constexpr int64 WIDEST = 15;  // the most channels that the gradient's window may have
 
-// scale^-beta. Every published net has beta 3/4: two roots, which a CPU takes of many numbers at once.
 template <typename T>
-__device__ T power(T scale, T beta)
+struct Powers {
+    T power, inverse;  // scale^-beta, 1 / scale
+};
+
+// Every published net has beta 3/4: two roots and one division, which a CPU takes of many numbers at once.
+template <typename T>
+__device__ Powers<T> powers(T scale, T beta)
 {
-    if (beta != T(0.75)) return pow(scale, -beta);
-    const T root = sqrt(scale);
-    return 1 / (root * sqrt(root));
+    if (beta != T(0.75)) return {pow(scale, -beta), 1 / scale};
+    const T root = sqrt(scale), power = 1 / (root * sqrt(root));
+    return {power, power * power * root};
 }
 
-template <typename T>
-__device__ T plus(T running, double factor, T value) { return T(double(running) + factor * double(T(value * value))); }
+// running + factor value^2: in single precision with one rounding, which is Caffe's.
+__device__ float plus(float running, float factor, float value) { return fma(factor, value * value, running); }
+__device__ double plus(double running, double factor, double value) { return running + factor * (value * value); }
 
 // `pixels`: of one channel; `window` <= 2 * channels - 1; `alpha` is Caffe's alpha / n. A block: one strip of one image.
 template <typename T>
@@ -48,7 +54,7 @@ __global__ void lrn(
                 scale[here + i] = running;
             }
             if (entering < half) continue;
-            for (int64 i = here + first + threadIdx.x; i < here + end; i += blockDim.x) y[i] = x[i] * power(scale[i], beta);
+            for (int64 i = here + first + threadIdx.x; i < here + end; i += blockDim.x) y[i] = x[i] * powers(scale[i], beta).power;
         }
     }
 }
@@ -63,7 +69,7 @@ __global__ void lrn_frozen(
         const int64 target = number / tiles * size;
         const Span part = tile(number % tiles, size);
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
-            to[target + i] = many[target + i] * power(scale[i], beta);
+            to[target + i] = many[target + i] * powers(scale[i], beta).power;
     }
 }
 
@@ -73,9 +79,9 @@ __device__ void enter(const T* x, const T* scale, const T* signal, T* ratio, T* 
 {
     INDEPENDENT
     for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) {
-        const T factor = power(scale[i], beta);
-        ratio[i] = signal[i] * (x[i] * factor / scale[i]);
-        to[i] = signal[i] * factor;
+        const auto [power, inverse] = powers(scale[i], beta);
+        ratio[i] = signal[i] * (x[i] * power * inverse);
+        to[i] = signal[i] * power;
     }
 }
 
@@ -102,9 +108,11 @@ __global__ void lrn_gradient(
                 for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratio[i] = 0;
             if (entering < half) continue;
             for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] = 0;
-            for (int64 j = entering + 1; j <= entering + window; ++j)  // from the first channel in the window to the last
-                for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] += ratios[j % window][i];
-            for (int64 i = threadIdx.x; i < end; i += blockDim.x) to[row + here + i] -= weight * x[image + here + i] * sum[i];
+            for (int64 j = entering + 1; j < entering + window; ++j) {  // from the first channel in the window to the last but one
+                const T* one = ratios[j % window];
+                for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] += one[i];
+            }
+            for (int64 i = threadIdx.x; i < end; i += blockDim.x) to[row + here + i] -= weight * x[image + here + i] * (sum[i] + ratio[i]);
         }
     }
 }
