@@ -2,7 +2,8 @@
 // pixels of all images count as one row, so that no lane idles where an image ends.
 //
 // Each thread first gathers some pixels of all channels into panels, one for each tile, (channels, pixels of the tile): then all
-// blocks of outputs read near streams, and what is far away is read and written in long stretches.
+// blocks of outputs read near streams, and what is far away is read and written in long stretches. Meanwhile the pixels that it
+// will gather next are fetched.
 
 // Of one group of one image. As 64-bit integers in this order they come from Python.
 struct Product {
@@ -61,10 +62,19 @@ INLINE void put_pixels(
     }
 }
 
-// Some vectors of pixels, for some blocks of outputs of the group that begins with output `output`.
-static void multiply_part(
+constexpr int64 STRIP = 24;  // vectors of pixels at a time: few enough that what is fetched meanwhile fits beside them
+
+// Where a channel's `vector`-th vector of pixels begins.
+INLINE const float* place(const float* source, const Batch& batch, const Product& p, int64 vector)
+{
+    const int64 pixel = vector * LANES;
+    return source + pixel / p.pixels * batch.from + pixel % p.pixels;
+}
+
+// Some vectors of pixels, for some blocks of outputs of the group that begins with output `output`. `next`: those that follow.
+static void multiply_strip(
     const float* source, const Product& p, const float* weights, const float* bias, bool rectified, const Finish* last, const Batch& batch,
-    int64 output, Range vectors, Range blocks, float* result)
+    int64 output, Range vectors, Range next, Range blocks, float* result)
 {
     std::vector<Panel> panels;
     int64 room = 0;
@@ -79,8 +89,9 @@ static void multiply_part(
         const Panel* panel = panels.data();
         in_tiles(vectors.end - vectors.first, [&](auto width, int64) {
             constexpr int V = decltype(width)::vectors;
+            const Ahead ahead = {next.first < next.end ? place(source, batch, p, next.first++) : weights, p.pixels};
             Lanes sum[ROWS][V];
-            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights + block * p.channels * ROWS, sum);
+            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights + block * p.channels * ROWS, sum, ahead);
             put_pixels<V>(sum, bias ? bias + block * ROWS : nullptr, rectified, last, batch, p, output + block * ROWS,
                           std::min<int64>(ROWS, p.outputs - block * ROWS), panel++->pieces, result);
         });
@@ -94,17 +105,21 @@ static void multiply(
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 vectors = up(images * p.pixels, LANES), blocks = up(p.outputs, ROWS), wanted = up(3 * omp_get_max_threads(), groups);
-    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES));
-    const int64 strip = share(vectors, std::max(wanted, up(vectors, near)), VECTORS), parts = up(vectors, strip);
+    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES * VECTORS)) * VECTORS;
+    const int64 strip = std::min(near, STRIP), long_enough = share(vectors, wanted, VECTORS), parts = up(vectors, long_enough);
     const int64 some = share(blocks, up(wanted, parts), 1), chunks = up(blocks, some);
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < groups * parts * chunks; ++number) {
         const Normals only;
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts);
-        const Range here = {part * strip, std::min(part * strip + strip, vectors)}, own = {chunk * some, std::min(chunk * some + some, blocks)};
-        multiply_part(
-            source + group * p.channels * p.pixels, p, weights + group * blocks * p.channels * ROWS,
-            bias ? bias + group * blocks * ROWS : nullptr, rectified, last, batch, group * p.outputs, here, own, result);
+        const int64 end = std::min((part + 1) * long_enough, vectors);
+        for (int64 first = part * long_enough; first < end; first += strip) {
+            const Range here = {first, std::min(first + strip, end)}, next = {here.end, std::min(here.end + strip, end)};
+            multiply_strip(
+                source + group * p.channels * p.pixels, p, weights + group * blocks * p.channels * ROWS,
+                bias ? bias + group * blocks * ROWS : nullptr, rectified, last, batch, group * p.outputs, here, next,
+                {chunk * some, std::min(chunk * some + some, blocks)}, result);
+        }
     }
 }

@@ -14,23 +14,33 @@ struct Evenly {  // offsets that are all the same distance apart
     int64 operator[](int64 k) const { return k * apart; }
 };
 
-// `offset`: of each term.
+struct Ahead {  // what is fetched meanwhile: a place for each term
+    const float* from;
+    int64 apart;
+};
+
+// `offset`: of each term. The sums are kept in `part` until the end: there the compiler sees that they are registers.
 template <int V, int R, typename Offsets>
-INLINE void tile(const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V])
+INLINE void tile(
+    const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V], const Ahead ahead = {nullptr, 0})
 {
-    for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v) sum[r][v] = Lanes{};
+    Lanes part[R][V] = {};
     for (int64 k = 0; k < terms; ++k, weights += ROWS) {
         const float* at = source + offset[k];
         __builtin_prefetch(weights + AHEAD);
+        if (ahead.from) __builtin_prefetch(ahead.from + k * ahead.apart, 0, 2);
         Lanes x[V];
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) x[v] = load(at + v * LANES);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) sum[r][v] += weights[r] * x[v];
+            for (int v = 0; v < V; ++v) part[r][v] += weights[r] * x[v];
     }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) sum[r][v] = part[r][v];
 }
 
 // How many vectors a tile has, for the compiler.
