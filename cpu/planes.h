@@ -75,6 +75,9 @@ INLINE void lay_phases_there(const Planes& p, const float* row, int64 size, floa
     for (int64 j = real.end; j < number; ++j) to[j % p.phases_w * size + j / p.phases_w] = padding;
 }
 
+// How much padding a row begins with: it ends the row before as well (_pitch of plans.py).
+INLINE int64 padding_before(const Planes& p) { return up(std::max<int64>(0, -p.left), p.phases_w); }
+
 // What the outputs of `rows` rows from the row `first` on read: (channels, phases_h, phases_w, size), then zeros as far as a
 // tile may read on. `end`: of what may be read behind the source.
 static void lay(
@@ -86,7 +89,7 @@ static void lay(
     float* const laid = pixels.data();
     const float* const begin = source;
     for (int64 channel = 0; channel < p.channels; ++channel, source += area)
-        for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size)
+        for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size) {
             for (int64 row = 0; row < rows + p.reach; ++row) {
                 const int64 y = p.top + phase_h + (first + row) * p.phases_h, at = y * p.width + p.left + (source - begin);
                 float* here = to + row * p.pitch;
@@ -98,6 +101,9 @@ static void lay(
                     lay_phases(p, laid, size, here);
                 }
             }
+            for (int64 phase = 0; phase < p.phases_w; ++phase)
+                std::fill_n(to + phase * size + (rows + p.reach) * p.pitch, padding_before(p), padding);
+        }
     std::memset(to, 0, (p.pitch + VECTORS * LANES) * sizeof(float));
 }
 
@@ -107,7 +113,7 @@ INLINE int64 count(const Planes& p) { return p.channels * p.phases_h * p.phases_
 // on many planes would compete for the same few lines of the cache.
 INLINE int64 plane_size(const Planes& p, int64 rows)
 {
-    const int64 size = up((rows + p.reach) * p.pitch + LANES, 16) * 16;
+    const int64 size = up((rows + p.reach) * p.pitch + std::max<int64>(LANES, padding_before(p)), 16) * 16;
     return size % 256 ? size : size + 16;
 }
 

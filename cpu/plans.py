@@ -107,12 +107,12 @@ def sliding(
 ) -> Plan:
     """Windows that slide over planes: a term for each channel and cell. ``cells``: how far its rows, and columns, lie from the first."""
     (h, w), (rows, columns), (stride_h, stride_w), (down, right) = spatial, positions, over.stride, cells
-    pitch = columns + right[-1] // stride_w
+    top, left = over.pad
+    pitch = _pitch(columns, right[-1] // stride_w, -left, w, stride_w)
     terms = [
         ((c * stride_h + y % stride_h) * stride_w + x % stride_w, y // stride_h * pitch + x // stride_w)
         for c, y, x in product(range(channels), down, right)
     ]
-    top, left = over.pad
     planes = Planes(channels, h, w, -top, -left, stride_h, stride_w, pitch, down[-1] // stride_h)
     return Plan(planes, Result(rows, columns, outputs, rows, columns), terms)
 
@@ -150,14 +150,23 @@ def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase
         for own, d, a, s in zip(cells, geometry.dilation, phase, geometry.stride, strict=True)
     ]
     (lowest, rightmost), (h, w) = (max(own) for own in back), geometry.reduced(spatial)
-    pitch = columns + rightmost - min(back[1])
+    left = first[1] - rightmost
+    pitch = _pitch(columns, rightmost - min(back[1]), left, w)
     terms = [(o, (lowest - y) * pitch + rightmost - x) for o, y, x in product(range(outputs), *back)]
-    planes = Planes(outputs, h, w, first[0] - lowest, first[1] - rightmost, 1, 1, pitch, lowest - min(back[0]))
+    planes = Planes(outputs, h, w, first[0] - lowest, left, 1, 1, pitch, lowest - min(back[0]))
     top, left = (a - p + s * i for (_, p, a, s), i in zip(axes, first, strict=True))
     height, width = spatial
     stride_h, stride_w = geometry.stride
     result = Result(rows, columns, channels, height, width, top, left, stride_h, stride_w)
     return Phase(Plan(planes, result, terms), *cells)
+
+
+def _pitch(columns: int, reach: int, left: int, width: int, phases: int = 1) -> int:
+    """From row to row of a plane whose first number is pixel ``left``: as many numbers as there are outputs and as these reach to
+    the right; but padding behind a row can be that in front of the next."""
+    whole = columns + reach
+    before, behind = -left // phases, (phases * whole + left - width) // phases
+    return whole - max(0, min(before, behind, reach))
 
 
 def _cells(geometry: Geometry) -> list[list[int]]:
