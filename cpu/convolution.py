@@ -11,8 +11,8 @@ and the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -27,6 +27,16 @@ Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
 
 
+class Bank(NamedTuple):
+    """Filters: ``weights`` (O, C/group, kh, kw), ``bias`` (O,), whether their results are clamped at 0, and where they are to be
+    written: an array in which there are no gaps within an image (``holds``)."""
+
+    weights: np.ndarray
+    bias: np.ndarray | None = None
+    rectified: bool = False
+    into: np.ndarray | None = None
+
+
 def correlate(
     x: np.ndarray,
     weights: np.ndarray,
@@ -35,25 +45,43 @@ def correlate(
     rectified: bool = False,
     into: np.ndarray | None = None,
 ) -> np.ndarray:
-    """``x`` (N, C, H, W), ``weights`` (O, C/group, kh, kw), ``bias`` (O,) -> (N, O, rows, columns), or max(this, 0).
-
-    ``into``: the result's array, where there are no gaps within an image (``holds``).
-    """
-    outputs, spatial = len(weights), x.shape[2:]
-    y = np.empty((len(x), outputs, *geometry.reduced(spatial)), np.float32) if into is None else into
-    biases = None if bias is None else prepared(bias, "bias", lambda: _packed(bias.reshape(geometry.group, -1, 1)))
-    by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
-    shape = (weights.shape[1], outputs // geometry.group, spatial, geometry)
-    if constant(weights) and winograd.suits(*shape):
-        filters = prepared(weights, "winograd", lambda: _packed(winograd.transformed(by_group)))
-        _winograd(winograd.plan(*shape), x, (filters, biases, rectified), geometry.group, y)
-        return y
-    filters = prepared(weights, "forward", lambda: _packed(by_group.reshape(*by_group.shape[:2], -1)))
+    """``x`` (N, C, H, W), a ``Bank`` -> (N, O, rows, columns), or max(this, 0)."""
+    bank = Bank(weights, bias, rectified, into)
     if geometry.pointwise:
-        _multiply(x, (filters, biases, rectified), geometry.group, y)
+        return correlate_together(x, [bank], geometry)[0]
+    y, shape = _result(x, bank, geometry), (weights.shape[1], len(weights) // geometry.group, x.shape[2:], geometry)
+    if constant(weights) and winograd.suits(*shape):
+        filters = _filters(bank, geometry, "winograd", winograd.transformed)
+        _winograd(winograd.plan(*shape), x, filters, geometry.group, y)
     else:
-        _sum_over_planes(plans.forward(*shape), x, (filters, biases, rectified), geometry.group, y)
+        _sum_over_planes(plans.forward(*shape), x, _filters(bank, geometry), geometry.group, y)
     return y
+
+
+def correlate_together(x: np.ndarray, banks: Sequence[Bank], geometry: Geometry) -> list[np.ndarray]:
+    """The same for several banks over the same images, which are read once; of 1 x 1 kernels that visit every pixel."""
+    results = [_result(x, bank, geometry) for bank in banks]
+    _multiply(x, [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)], geometry.group)
+    return results
+
+
+def _result(x: np.ndarray, bank: Bank, geometry: Geometry) -> np.ndarray:
+    shape = (len(x), len(bank.weights), *geometry.reduced(x.shape[2:]))
+    return np.empty(shape, np.float32) if bank.into is None else bank.into
+
+
+def _filters(
+    bank: Bank, geometry: Geometry, way: str = "forward", transformed: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Filters:
+    """A bank as the engine reads it: (groups, outputs, terms), or as ``transformed`` makes it, packed."""
+    weights, bias, rectified, _ = bank
+
+    def packed() -> np.ndarray:
+        by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
+        return _packed(transformed(by_group) if transformed else by_group.reshape(*by_group.shape[:2], -1))
+
+    biases = None if bias is None else prepared(bias, "bias", lambda: _packed(bias.reshape(geometry.group, -1, 1)))
+    return prepared(weights, way, packed), biases, rectified
 
 
 def finishes(geometry: Geometry) -> bool:
@@ -80,7 +108,7 @@ def correlate_transposed(
     if geometry.pointwise:
         filters = prepared(weights, "transposed", lambda: _packed(by_channel.reshape(*by_channel.shape[:3])))
         x = np.empty(whole, np.float32)
-        _multiply(signal, (filters, None, False), geometry.group, x, last)
+        _multiply(signal, [((filters, None, False), x)], geometry.group, last)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -121,10 +149,23 @@ def _winograd(plan: Plan, *work: Any) -> None:
     _run(_engine().winograd, plan.planes, (plan.result,), *work)
 
 
-def _multiply(source: np.ndarray, filters: Filters, group: int, result: np.ndarray, last: Finish | None = None) -> None:
-    channels, outputs = source.shape[1] // group, result.shape[1] // group
-    product = plans.pointwise(channels, outputs, source.shape[2] * source.shape[3])
-    _run(_engine().multiply, product.address, (), source, filters, group, result, last)
+def _multiply(
+    source: np.ndarray, banks: Sequence[tuple[Filters, np.ndarray]], group: int, last: Finish | None = None
+) -> None:
+    source = _stack(source)
+    product = plans.pointwise(source.shape[1] // group, source.shape[2] * source.shape[3])
+    record = Record(*(number for filters, result in banks for number in _numbers(filters, group, result)))
+    batch = _batch(source, group, banks[0][1])
+    _engine().multiply(
+        *(address(source), product.address, record.address, len(banks), last and last.address, batch.address)
+    )
+
+
+def _numbers(filters: Filters, group: int, result: np.ndarray) -> tuple[int, ...]:
+    """``Bank`` of pointwise.h."""
+    weights, bias, rectified = filters
+    biases = 0 if bias is None else address(bias)
+    return address(weights), biases, rectified, result.shape[1] // group, address(result), result.strides[0] // 4
 
 
 def _run(

@@ -21,10 +21,9 @@ static void run_correlate(
 }
 
 static void run_multiply(
-    const float* source, const int64* product, const float* weights, const float* bias, int64 rectified, const int64* last,
-    const int64* batch, float* result)
+    const float* source, const int64* product, const int64* banks, int64 number, const int64* last, const int64* batch)
 {
-    multiply(source, as<Product>(product), weights, bias, rectified != 0, given<Finish>(last), as<Batch>(batch), result);
+    multiply(source, as<Product>(product), &as<Bank>(banks), number, given<Finish>(last), as<Batch>(batch));
 }
 
 static void run_correlate_weights(

@@ -76,9 +76,9 @@ def batch(images: int, groups: int, source: int, result: int) -> Record:
 
 
 @lru_cache(4096)
-def pointwise(channels: int, outputs: int, pixels: int) -> Record:
+def pointwise(channels: int, pixels: int) -> Record:
     """``Product`` of pointwise.h."""
-    return Record(channels, outputs, pixels)
+    return Record(channels, pixels)
 
 
 class Plan:

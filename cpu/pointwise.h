@@ -5,9 +5,23 @@
 // blocks of outputs read near streams, and what is far away is read and written in long stretches. Meanwhile the pixels that it
 // will gather next are fetched.
 
-// Of one group of one image. As 64-bit integers in this order they come from Python.
+// Of one group of one image. As 64-bit integers in this order they come from Python, as the next ones do.
 struct Product {
-    int64 channels, outputs, pixels;
+    int64 channels, pixels;
+};
+
+// Filters, and where their results belong: several banks read the same pixels, which are gathered once for all of them.
+struct Bank {
+    const float *weights, *bias;
+    int64 rectified, outputs;  // of one group
+    float* result;
+    int64 apart;  // from image to image
+};
+
+// Up to ROWS outputs of a bank.
+struct Block {
+    const Bank* bank;
+    int64 number;  // of the group
 };
 
 // Pixels of one image, side by side; `to`: where in the tile.
@@ -43,21 +57,24 @@ static void gather(const float* source, const Batch& batch, const Product& p, co
                      gathered + panel.at + c * panel.pixels + piece.to);
 }
 
-// A tile's sums to their places, from `channel` on.
+// A tile's sums to their places, those of group `group`.
 template <int V>
 INLINE void put_pixels(
-    const Lanes (&sum)[ROWS][V], const float* bias, bool rectified, const Finish* last, const Batch& batch, const Product& p, int64 channel,
-    int64 channels, const std::vector<Piece>& pieces, float* result)
+    const Lanes (&sum)[ROWS][V], const Block& block, int64 group, const Finish* last, const Product& p, const std::vector<Piece>& pieces)
 {
-    for (int64 r = 0; r < channels; ++r) {
+    const Bank& bank = *block.bank;
+    const int64 first = block.number * ROWS, channel = group * bank.outputs + first;
+    const float* bias = bank.bias ? bank.bias + (group * up(bank.outputs, ROWS) + block.number) * ROWS : nullptr;
+    for (int64 r = 0; r < std::min<int64>(ROWS, bank.outputs - first); ++r) {
         const int64 plane = (channel + r) * p.pixels;
         float lane[V * LANES];
         const bool together = pieces[0].number == V * LANES;
-        put<V>(sum[r], bias ? bias[r] : 0, rectified, together ? result + pieces[0].image * batch.to + plane + pieces[0].pixel : lane);
+        float* there = bank.result + pieces[0].image * bank.apart + plane + pieces[0].pixel;
+        put<V>(sum[r], bias ? bias[r] : 0, bank.rectified, together ? there : lane);
         for (const Piece& piece : pieces) {
-            float* there = result + piece.image * batch.to + plane + piece.pixel;
-            if (!together) std::memcpy(there, lane + piece.to, piece.number * sizeof(float));
-            finish(last, piece.image, batch.to, plane + piece.pixel, piece.number, result);
+            const int64 at = plane + piece.pixel;
+            if (!together) std::memcpy(bank.result + piece.image * bank.apart + at, lane + piece.to, piece.number * sizeof(float));
+            finish(last, piece.image, bank.apart, at, piece.number, bank.result);
         }
     }
 }
@@ -71,10 +88,10 @@ INLINE const float* place(const float* source, const Batch& batch, const Product
     return source + pixel / p.pixels * batch.from + pixel % p.pixels;
 }
 
-// Some vectors of pixels, for some blocks of outputs of the group that begins with output `output`. `next`: those that follow.
+// Some vectors of pixels of a group, for some blocks of outputs. `next`: the vectors that follow.
 static void multiply_strip(
-    const float* source, const Product& p, const float* weights, const float* bias, bool rectified, const Finish* last, const Batch& batch,
-    int64 output, Range vectors, Range next, Range blocks, float* result)
+    const float* source, const Product& p, const std::vector<Block>& blocks, Range some, int64 group, const Finish* last,
+    const Batch& batch, Range vectors, Range next)
 {
     std::vector<Panel> panels;
     int64 room = 0;
@@ -85,41 +102,41 @@ static void multiply_strip(
     });
     float* gathered = scratch(room);
     gather(source, batch, p, panels, gathered);
-    for (int64 block = blocks.first; block < blocks.end; ++block) {
+    for (int64 number = some.first; number < some.end; ++number) {
+        const Block& block = blocks[number];
+        const float* weights = block.bank->weights + (group * up(block.bank->outputs, ROWS) + block.number) * p.channels * ROWS;
         const Panel* panel = panels.data();
         in_tiles(vectors.end - vectors.first, [&](auto width, int64) {
             constexpr int V = decltype(width)::vectors;
             const Ahead ahead = {next.first < next.end ? place(source, batch, p, next.first++) : weights, p.pixels};
             Lanes sum[ROWS][V];
-            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights + block * p.channels * ROWS, sum, ahead);
-            put_pixels<V>(sum, bias ? bias + block * ROWS : nullptr, rectified, last, batch, p, output + block * ROWS,
-                          std::min<int64>(ROWS, p.outputs - block * ROWS), panel++->pieces, result);
+            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights, sum, ahead);
+            put_pixels<V>(sum, block, group, last, p, panel++->pieces);
         });
     }
 }
 
-static void multiply(
-    const float* source, const Product& p, const float* weights, const float* bias, bool rectified, const Finish* last, const Batch& batch,
-    float* result)
+static void multiply(const float* source, const Product& p, const Bank* banks, int64 number, const Finish* last, const Batch& batch)
 {
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
-    const int64 vectors = up(images * p.pixels, LANES), blocks = up(p.outputs, ROWS), wanted = up(3 * omp_get_max_threads(), groups);
-    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES * VECTORS)) * VECTORS;
-    const int64 strip = std::min(near, STRIP), long_enough = share(vectors, wanted, VECTORS), parts = up(vectors, long_enough);
-    const int64 some = share(blocks, up(wanted, parts), 1), chunks = up(blocks, some);
+    std::vector<Block> blocks;
+    for (const Bank* bank = banks; bank < banks + number; ++bank)
+        for (int64 block = 0; block < up(bank->outputs, ROWS); ++block) blocks.push_back({bank, block});
+    const int64 all = blocks.size(), vectors = up(images * p.pixels, LANES), wanted = up(3 * omp_get_max_threads(), groups);
+    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
+    const int64 stretch = share(vectors, wanted, VECTORS), parts = up(vectors, stretch);
+    const int64 some = share(all, up(wanted, parts), 1), chunks = up(all, some);
 
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64 number = 0; number < groups * parts * chunks; ++number) {
+    for (int64 piece = 0; piece < groups * parts * chunks; ++piece) {
         const Normals only;
-        const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts);
-        const int64 end = std::min((part + 1) * long_enough, vectors);
-        for (int64 first = part * long_enough; first < end; first += strip) {
+        const int64 chunk = piece % chunks, part = piece / chunks % parts, group = piece / (chunks * parts);
+        const Range own = {chunk * some, std::min(chunk * some + some, all)};
+        const int64 end = std::min((part + 1) * stretch, vectors);
+        for (int64 first = part * stretch; first < end; first += strip) {
             const Range here = {first, std::min(first + strip, end)}, next = {here.end, std::min(here.end + strip, end)};
-            multiply_strip(
-                source + group * p.channels * p.pixels, p, weights + group * blocks * p.channels * ROWS,
-                bias ? bias + group * blocks * ROWS : nullptr, rectified, last, batch, group * p.outputs, here, next,
-                {chunk * some, std::min(chunk * some + some, blocks)}, result);
+            multiply_strip(source + group * p.channels * p.pixels, p, blocks, own, group, last, batch, here, next);
         }
     }
 }

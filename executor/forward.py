@@ -11,13 +11,15 @@ import numpy as np
 from ..errors import BadInput
 from ..layers.arrays import Array, Shape
 from ..layers.concat import Concat
-from ..layers.correlation import exactly
+from ..layers.convolution import Convolution
+from ..layers.correlation import correlate_together, exactly
 from ..layers.input import Input
 from ..layers.layer import Layer
 from ..layers.relu import ReLU
 from .graph import Graph, Node, check_size
 from .joints import Joints
 from .rules import Rule
+from .siblings import siblings
 from .trace import Trace
 
 Parameters = Mapping[str, tuple[Array, ...]]
@@ -91,12 +93,17 @@ def _run_route(
 ) -> None:
     graph = trace.graph
     behind, joints = _rectifiers(graph, route, waiting, keep, given), Joints(trace, route, waiting)
-    done = set(behind.values())
+    together, done = siblings(trace, route), set(behind.values())
     for number in route:
         node = graph.nodes[number]
-        if node.layer.writes:
+        if number in together:
+            _write_together(together[number], behind, trace, joints)
+            done.update(together[number])
+        elif number in done or isinstance(node.layer, Input):
+            pass
+        elif node.layer.writes:
             _write(node, graph.nodes[behind[number]] if number in behind else None, trace, joints)
-        elif number not in done and not isinstance(node.layer, Input):
+        else:
             _run(number, trace, joints, number in keep.nodes, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
@@ -112,6 +119,19 @@ def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
     parameters = trace.parameters.get(layer.name, ())
     (top,), _ = layer.forward(bottoms, parameters, into=joints.place(value, bottoms[0]), **rectified)
     trace.values.setdefault(value, top)  # a given value stays
+
+
+def _write_together(numbers: Sequence[int], behind: Mapping[int, int], trace: Trace, joints: Joints) -> None:
+    """Siblings, and the ReLUs ``behind`` them."""
+    nodes = [(cast(Convolution, trace.graph.nodes[number].layer), trace.graph.nodes[number]) for number in numbers]
+    ends = [trace.graph.nodes[behind.get(number, number)].tops[0] for number in numbers]
+    (first, node), *_ = nodes
+    x = trace.values[node.bottoms[0]]
+    banks = [
+        layer.bank(trace.parameters[layer.name], number in behind, joints.place(end, x))
+        for (layer, _), number, end in zip(nodes, numbers, ends, strict=True)
+    ]
+    trace.values.update(zip(ends, correlate_together(x, banks, first.geometry(x.shape)), strict=True))
 
 
 def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[int]) -> None:

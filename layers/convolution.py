@@ -7,7 +7,7 @@ from typing import Any
 
 from .arrays import Array, Shape, count, excitatory
 from .arrival import ALONE, Arrival
-from .correlation import Geometry, correlate, correlate_transposed, correlate_weights
+from .correlation import Bank, Geometry, correlate, correlate_together, correlate_transposed, correlate_weights
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
 from .window import Window
@@ -140,8 +140,13 @@ class Convolution(FilterLayer):
         self, bottoms: Sequence[Array], parameters: Sequence[Array], rectified: bool = False, into: Array | None = None
     ) -> tuple[list[Array], Any]:
         """``rectified``: the top is max(y, 0). ``into``: where it is to be written."""
+        weights, *more = self.bank(parameters, rectified, into)
+        return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), *more)], None
+
+    def bank(self, parameters: Sequence[Array], rectified: bool = False, into: Array | None = None) -> Bank:
+        """The filters, and what ``forward`` is told of their top."""
         weights, bias = parameters if self.bias_term else (*parameters, None)
-        return [correlate(bottoms[0], weights, self.geometry(bottoms[0].shape), bias, rectified, into)], None
+        return Bank(weights, bias, rectified, into)
 
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
         return correlate(x, excitatory(weights) if positive else weights, self.geometry(x.shape), bias)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..cpu import convolution, engine
+from ..cpu.convolution import Bank
 from ..cpu.finish import finish
 from ..cpu.winograd import exactly
 from ..cuda import kernels
@@ -28,7 +29,7 @@ from . import threads
 from .arrays import Array, Shape, array_module, count
 from .arrival import ALONE, Arrival
 
-__all__ = ["Geometry", "correlate", "correlate_transposed", "correlate_weights", "exactly"]
+__all__ = ["Bank", "Geometry", "correlate", "correlate_together", "correlate_transposed", "correlate_weights", "exactly"]
 
 PATCH_BYTES = 4 << 20  # on the CPU: still in the cache when the product reads them
 GPU_PATCH_BYTES = 64 << 20  # where each product has a cost of its own
@@ -129,6 +130,16 @@ def correlate(
     if rectified:
         xp.maximum(y, 0, out=y)
     return _moved(y.reshape(*lead, len(weights), *positions), into)
+
+
+def correlate_together(x: Array, banks: Sequence[Bank], geometry: Geometry) -> list[Array]:
+    """The same by several banks of filters of a ``pointwise`` geometry; the engine reads an image once for all of them."""
+    if x.ndim != geometry.rank + 2 or not engine.serves(x, *(bank.weights for bank in banks)):
+        return [correlate(x, weights, geometry, *more) for weights, *more in banks]
+    placed = [bank.into is None or convolution.holds(bank.into) for bank in banks]
+    own = [bank if there else bank._replace(into=None) for bank, there in zip(banks, placed, strict=True)]
+    tops = convolution.correlate_together(x, own, geometry)
+    return [y if there else _moved(y, bank.into) for y, bank, there in zip(tops, banks, placed, strict=True)]
 
 
 def _moved(y: Array, into: Array | None) -> Array:
