@@ -19,8 +19,7 @@ struct Engine {
     void (*correlate)(
         const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
         const int64* shift, int64 terms, const int64* to, const int64* last, const int64* batch, float* result);
-    void (*multiply)(
-        const float* source, const int64* product, const int64* banks, int64 number, const int64* last, const int64* batch);
+    void (*multiply)(const int64* sources, const int64* banks, const int64* products, const int64* last);
     void (*correlate_weights)(
         const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
         const int64* batch, int64 shares, float* gradient);

@@ -11,6 +11,7 @@ and the number of threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -61,7 +62,7 @@ def correlate(
 def correlate_together(x: np.ndarray, banks: Sequence[Bank], geometry: Geometry) -> list[np.ndarray]:
     """The same for several banks over the same images, which are read once; of 1 x 1 kernels that visit every pixel."""
     results = [_result(x, bank, geometry) for bank in banks]
-    _multiply(x, [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)], geometry.group)
+    _multiply([x], [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)], geometry.group)
     return results
 
 
@@ -108,7 +109,7 @@ def correlate_transposed(
     if geometry.pointwise:
         filters = prepared(weights, "transposed", lambda: _packed(by_channel.reshape(*by_channel.shape[:3])))
         x = np.empty(whole, np.float32)
-        _multiply(signal, [((filters, None, False), x)], geometry.group, last)
+        _multiply([signal], [((filters, None, False), x)], geometry.group, last)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -150,22 +151,21 @@ def _winograd(plan: Plan, *work: Any) -> None:
 
 
 def _multiply(
-    source: np.ndarray, banks: Sequence[tuple[Filters, np.ndarray]], group: int, last: Finish | None = None
+    sources: Sequence[np.ndarray], banks: Sequence[tuple[Filters, np.ndarray]], group: int, last: Finish | None = None
 ) -> None:
-    source = _stack(source)
-    product = plans.pointwise(source.shape[1] // group, source.shape[2] * source.shape[3])
-    record = Record(*(number for filters, result in banks for number in _numbers(filters, group, result)))
-    batch = _batch(source, group, banks[0][1])
-    _engine().multiply(
-        *(address(source), product.address, record.address, len(banks), last and last.address, batch.address)
-    )
+    """Banks of filters, each with its result, over one source; or each over its own, where all have one result: their sum."""
+    sources, sums = [_stack(source) for source in sources], len(sources) > 1
+    images, channels, *spatial = sources[0].shape
+    read = Record(*(n for x in sources for n in (address(x), x.shape[1] // group, x.strides[0] // 4)))
+    made = Record(*(n for i, bank in enumerate(banks) for n in _numbers(i if sums else 0, *bank, group)))
+    products = plans.products(images, group, math.prod(spatial), len(sources), len(banks), sums)
+    _engine().multiply(read.address, made.address, products.address, last and last.address)
 
 
-def _numbers(filters: Filters, group: int, result: np.ndarray) -> tuple[int, ...]:
+def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:
     """``Bank`` of pointwise.h."""
-    weights, bias, rectified = filters
-    biases = 0 if bias is None else address(bias)
-    return address(weights), biases, rectified, result.shape[1] // group, address(result), result.strides[0] // 4
+    (weights, bias, rectified), biases = filters, 0 if filters[1] is None else address(filters[1])
+    return source, address(weights), biases, rectified, result.shape[1] // group, address(result), result.strides[0] // 4
 
 
 def _run(

@@ -20,10 +20,9 @@ static void run_correlate(
     correlate(source, as<Planes>(planes), filters, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
 }
 
-static void run_multiply(
-    const float* source, const int64* product, const int64* banks, int64 number, const int64* last, const int64* batch)
+static void run_multiply(const int64* sources, const int64* banks, const int64* products, const int64* last)
 {
-    multiply(source, as<Product>(product), &as<Bank>(banks), number, given<Finish>(last), as<Batch>(batch));
+    multiply(&as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last));
 }
 
 static void run_correlate_weights(

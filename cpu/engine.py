@@ -32,7 +32,7 @@ class Engine(ctypes.Structure):
             "correlate",
             ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, NUMBER, *[POINTER] * 4),
         ),
-        ("multiply", ctypes.CFUNCTYPE(None, *[POINTER] * 3, NUMBER, *[POINTER] * 2)),
+        ("multiply", ctypes.CFUNCTYPE(None, *[POINTER] * 4)),
         ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3, NUMBER, POINTER)),
         ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 4)),
         ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 5, NUMBER, *[POINTER] * 2)),

@@ -9,13 +9,21 @@ struct Finish {
     int64 images;
 };
 
-// Some neighbouring numbers of an image, from the one numbered `first` on. `size`: of an image.
+// Some neighbouring numbers of an image, from the one numbered `first` on, of which there are `sums`. `size`: of an image.
+INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* sums, float* result)
+{
+    float* there = result + image * size + first;
+    if (f) {
+        const int64 shared = image % f->images * size + first;
+        if (f->times) for (int64 i = 0; i < number; ++i) sums[i] *= f->times[shared + i];
+        if (f->onto) for (int64 i = 0; i < number; ++i) sums[i] = f->onto[image * size + first + i] + sums[i];
+        if (f->where) for (int64 i = 0; i < number; ++i) sums[i] *= f->where[shared + i] > 0 ? 1.0f : 0.0f;
+    }
+    if (sums != there) std::memcpy(there, sums, number * sizeof(float));
+}
+
+// The same for sums that are where they belong.
 INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* result)
 {
-    if (!f) return;
-    float* sums = result + image * size + first;
-    const int64 shared = image % f->images * size + first;
-    if (f->times) for (int64 i = 0; i < number; ++i) sums[i] *= f->times[shared + i];
-    if (f->onto) for (int64 i = 0; i < number; ++i) sums[i] = f->onto[image * size + first + i] + sums[i];
-    if (f->where) for (int64 i = 0; i < number; ++i) sums[i] *= f->where[shared + i] > 0 ? 1.0f : 0.0f;
+    finish(f, image, size, first, number, result + image * size + first, result);
 }

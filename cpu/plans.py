@@ -76,9 +76,9 @@ def batch(images: int, groups: int, source: int, result: int) -> Record:
 
 
 @lru_cache(4096)
-def pointwise(channels: int, pixels: int) -> Record:
-    """``Product`` of pointwise.h."""
-    return Record(channels, pixels)
+def products(images: int, groups: int, pixels: int, sources: int, banks: int, sums: bool) -> Record:
+    """``Products`` of pointwise.h."""
+    return Record(images, groups, pixels, sources, banks, sums)
 
 
 class Plan:

@@ -1,27 +1,39 @@
-// Convolutions with 1 x 1 kernels that visit every pixel: a product of matrices, (outputs, channels) by (channels, pixels). The
-// pixels of all images count as one row, so that no lane idles where an image ends.
+// Convolutions with 1 x 1 kernels that visit every pixel: products of matrices, (outputs, channels) by (channels, pixels). The pixels
+// of all images count as one row, so that no lane idles where an image ends.
 //
 // Each thread first gathers some pixels of all channels into panels, one for each tile, (channels, pixels of the tile): then all
 // blocks of outputs read near streams, and what is far away is read and written in long stretches. Meanwhile the pixels that it
 // will gather next are fetched.
 
-// Of one group of one image. As 64-bit integers in this order they come from Python, as the next ones do.
-struct Product {
-    int64 channels, pixels;
+// Images, `apart` from one to the next: in each group so many channels. As 64-bit integers in this order they come from Python, as
+// all that follows.
+struct Source {
+    const float* numbers;
+    int64 channels, apart;
 };
 
-// Filters, and where their results belong: several banks read the same pixels, which are gathered once for all of them.
+// Filters over a source, and where their results belong.
 struct Bank {
+    int64 source;
     const float *weights, *bias;
     int64 rectified, outputs;  // of one group
     float* result;
     int64 apart;  // from image to image
 };
 
-// Up to ROWS outputs of a bank.
-struct Block {
-    const Bank* bank;
-    int64 number;  // of the group
+// Several banks may read one source, which is gathered once for all of them. Or all of them have one result: then they add up,
+// one after the other.
+struct Products {
+    int64 images, groups, pixels, sources, banks, sum;
+};
+
+// What a thread works on.
+struct Work {
+    const Products& p;
+    const Source* sources;
+    const Bank* banks;
+    const Finish* last;
+    int64 group;
 };
 
 // Pixels of one image, side by side; `to`: where in the tile.
@@ -29,9 +41,9 @@ struct Piece {
     int64 image, pixel, to, number;
 };
 
-// What a tile reads: where its panel begins, how many pixels a channel has there, and which.
+// The pixels of a tile: where they begin among those that are gathered.
 struct Panel {
-    int64 at, pixels;
+    int64 first, pixels;
     std::vector<Piece> pieces;
 };
 
@@ -47,96 +59,122 @@ static std::vector<Piece> find_pieces(int64 first, int64 number, int64 pixels)
     return pieces;
 }
 
-static void gather(const float* source, const Batch& batch, const Product& p, const std::vector<Panel>& panels, float* gathered)
+static std::vector<Panel> find_panels(const Products& p, Range vectors)
 {
-    const float* end = source + (batch.images - 1) * batch.from + p.channels * p.pixels;
-    for (int64 c = 0; c < p.channels; ++c)
-        for (const Panel& panel : panels)
-            for (const Piece& piece : panel.pieces)  // what is written beyond one, the next one writes over
-                copy(source + piece.image * batch.from + c * p.pixels + piece.pixel, piece.number, end,
-                     gathered + panel.at + c * panel.pixels + piece.to);
+    std::vector<Panel> panels;
+    in_tiles(vectors.end - vectors.first, [&](auto width, int64 vector) {
+        const int64 first = (vectors.first + vector) * LANES, pixels = width.vectors * LANES;
+        panels.push_back({vector * LANES, pixels, find_pieces(first, std::min(pixels, p.images * p.pixels - first), p.pixels)});
+    });
+    return panels;
 }
 
-// A tile's sums to their places, those of group `group`.
-template <int V>
-INLINE void put_pixels(
-    const Lanes (&sum)[ROWS][V], const Block& block, int64 group, const Finish* last, const Product& p, const std::vector<Piece>& pieces)
+// Where a source's panel begins; behind each there is room for a register.
+INLINE int64 place(const Source& source, const std::vector<Panel>& panels, std::size_t number)
 {
-    const Bank& bank = *block.bank;
-    const int64 first = block.number * ROWS, channel = group * bank.outputs + first;
-    const float* bias = bank.bias ? bank.bias + (group * up(bank.outputs, ROWS) + block.number) * ROWS : nullptr;
+    const int64 first = number < panels.size() ? panels[number].first : panels.back().first + panels.back().pixels;
+    return source.channels * first + number * LANES;
+}
+
+static void gather(const Source& source, const Work& work, const std::vector<Panel>& panels, float* gathered)
+{
+    const int64 pixels = work.p.pixels, apart = source.apart;
+    const float* own = source.numbers + work.group * source.channels * pixels;
+    const float* end = own + (work.p.images - 1) * apart + source.channels * pixels;
+    std::vector<float*> to;
+    for (std::size_t i = 0; i < panels.size(); ++i) to.push_back(gathered + place(source, panels, i));
+    for (int64 c = 0; c < source.channels; ++c)
+        for (std::size_t i = 0; i < panels.size(); to[i] += panels[i].pixels, ++i)
+            for (const Piece& piece : panels[i].pieces)  // what is written beyond one, the next one writes over
+                copy(own + piece.image * apart + c * pixels + piece.pixel, piece.number, end, to[i] + piece.to);
+}
+
+// What becomes of a bank's sums. Of banks that add up only the first meets what was there before, and only the last ends it.
+INLINE Finish ending(const Work& work, const Bank& bank)
+{
+    const Finish whole = work.last ? *work.last : Finish{nullptr, nullptr, nullptr, 1};
+    if (!work.p.sum) return whole;
+    const bool first = &bank == work.banks, end = &bank == work.banks + work.p.banks - 1;
+    return {first ? whole.onto : bank.result, whole.times, end ? whole.where : nullptr, whole.images};
+}
+
+// A tile's sums to their places.
+template <int V>
+INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank& bank, int64 block, const std::vector<Piece>& pieces)
+{
+    const int64 first = block * ROWS, channel = work.group * bank.outputs + first;
+    const float* bias = bank.bias ? bank.bias + (work.group * up(bank.outputs, ROWS) + block) * ROWS : nullptr;
+    const Finish last = ending(work, bank);
+    const bool ends = last.onto || last.times || last.where, straight = pieces[0].number == V * LANES && last.onto != bank.result;
     for (int64 r = 0; r < std::min<int64>(ROWS, bank.outputs - first); ++r) {
-        const int64 plane = (channel + r) * p.pixels;
+        const int64 plane = (channel + r) * work.p.pixels;
         float lane[V * LANES];
-        const bool together = pieces[0].number == V * LANES;
-        float* there = bank.result + pieces[0].image * bank.apart + plane + pieces[0].pixel;
-        put<V>(sum[r], bias ? bias[r] : 0, bank.rectified, together ? there : lane);
-        for (const Piece& piece : pieces) {
-            const int64 at = plane + piece.pixel;
-            if (!together) std::memcpy(bank.result + piece.image * bank.apart + at, lane + piece.to, piece.number * sizeof(float));
-            finish(last, piece.image, bank.apart, at, piece.number, bank.result);
-        }
+        float* sums = straight ? bank.result + pieces[0].image * bank.apart + plane + pieces[0].pixel : lane;
+        put<V>(sum[r], bias ? bias[r] : 0, bank.rectified, sums);
+        for (const Piece& piece : pieces)
+            finish(ends ? &last : nullptr, piece.image, bank.apart, plane + piece.pixel, piece.number, sums + piece.to, bank.result);
     }
 }
 
 constexpr int64 STRIP = 24;  // vectors of pixels at a time: few enough that what is fetched meanwhile fits beside them
 
 // Where a channel's `vector`-th vector of pixels begins.
-INLINE const float* place(const float* source, const Batch& batch, const Product& p, int64 vector)
+INLINE const float* find_vector(const Work& work, const Source& source, int64 vector)
 {
-    const int64 pixel = vector * LANES;
-    return source + pixel / p.pixels * batch.from + pixel % p.pixels;
+    const int64 pixel = vector * LANES, pixels = work.p.pixels;
+    return source.numbers + work.group * source.channels * pixels + pixel / pixels * source.apart + pixel % pixels;
 }
 
-// Some vectors of pixels of a group, for some blocks of outputs. `next`: the vectors that follow.
-static void multiply_strip(
-    const float* source, const Product& p, const std::vector<Block>& blocks, Range some, int64 group, const Finish* last,
-    const Batch& batch, Range vectors, Range next)
+// Some vectors of pixels for some blocks of ROWS outputs, counted over all banks in turn. `next`: the vectors that follow.
+static void multiply_strip(const Work& work, Range vectors, Range next, Range blocks)
 {
-    std::vector<Panel> panels;
+    const Products& p = work.p;
+    const std::vector<Panel> panels = find_panels(p, vectors);
     int64 room = 0;
-    in_tiles(vectors.end - vectors.first, [&](auto width, int64 vector) {
-        const int64 first = (vectors.first + vector) * LANES, pixels = width.vectors * LANES;
-        panels.push_back({room, pixels, find_pieces(first, std::min(pixels, batch.images * p.pixels - first), p.pixels)});
-        room += p.channels * pixels + LANES;
-    });
+    std::vector<int64> at, fetched;
+    for (const Source* source = work.sources; source < work.sources + p.sources; ++source) {
+        at.push_back(room), fetched.push_back(next.first);
+        room += place(*source, panels, panels.size());
+    }
     float* gathered = scratch(room);
-    gather(source, batch, p, panels, gathered);
-    for (int64 number = some.first; number < some.end; ++number) {
-        const Block& block = blocks[number];
-        const float* weights = block.bank->weights + (group * up(block.bank->outputs, ROWS) + block.number) * p.channels * ROWS;
-        const Panel* panel = panels.data();
+    for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, gathered + at[i]);
+    for (int64 number = blocks.first; number < blocks.end; ++number) {
+        const Bank& bank = work.banks[number % p.banks];
+        const Source& source = work.sources[bank.source];
+        const int64 block = number / p.banks, all = up(bank.outputs, ROWS);
+        if (block >= all) continue;  // this bank has fewer
+        const float* weights = bank.weights + (work.group * all + block) * source.channels * ROWS;
+        std::size_t panel = 0;
         in_tiles(vectors.end - vectors.first, [&](auto width, int64) {
             constexpr int V = decltype(width)::vectors;
-            const Ahead ahead = {next.first < next.end ? place(source, batch, p, next.first++) : weights, p.pixels};
+            int64& ahead = fetched[bank.source];
+            const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
             Lanes sum[ROWS][V];
-            tile(gathered + panel->at, Evenly{V * LANES}, p.channels, weights, sum, ahead);
-            put_pixels<V>(sum, block, group, last, p, panel++->pieces);
+            tile(gathered + at[bank.source] + place(source, panels, panel), Evenly{V * LANES}, source.channels, weights, sum, fetch);
+            put_pixels<V>(sum, work, bank, block, panels[panel++].pieces);
         });
     }
 }
 
-static void multiply(const float* source, const Product& p, const Bank* banks, int64 number, const Finish* last, const Batch& batch)
+static void multiply(const Source* sources, const Bank* banks, const Products& p, const Finish* last)
 {
-    const int64 images = batch.images, groups = batch.groups;
-    if (images == 0) return;
-    std::vector<Block> blocks;
-    for (const Bank* bank = banks; bank < banks + number; ++bank)
-        for (int64 block = 0; block < up(bank->outputs, ROWS); ++block) blocks.push_back({bank, block});
-    const int64 all = blocks.size(), vectors = up(images * p.pixels, LANES), wanted = up(3 * omp_get_max_threads(), groups);
-    const int64 near = std::max<int64>(1, NEAR / (p.channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
+    if (p.images == 0) return;
+    int64 channels = 0, outputs = 0;
+    for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
+    for (int64 i = 0; i < p.banks; ++i) outputs = std::max(outputs, banks[i].outputs);
+    const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES), wanted = up(3 * omp_get_max_threads(), p.groups);
+    const int64 near = std::max<int64>(1, NEAR / (channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
     const int64 stretch = share(vectors, wanted, VECTORS), parts = up(vectors, stretch);
-    const int64 some = share(all, up(wanted, parts), 1), chunks = up(all, some);
+    const int64 some = share(blocks, up(wanted, parts), p.banks), chunks = up(blocks, some);
 
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64 piece = 0; piece < groups * parts * chunks; ++piece) {
+    for (int64 number = 0; number < p.groups * parts * chunks; ++number) {
         const Normals only;
-        const int64 chunk = piece % chunks, part = piece / chunks % parts, group = piece / (chunks * parts);
-        const Range own = {chunk * some, std::min(chunk * some + some, all)};
-        const int64 end = std::min((part + 1) * stretch, vectors);
+        const int64 chunk = number % chunks, part = number / chunks % parts, end = std::min((part + 1) * stretch, vectors);
+        const Work work = {p, sources, banks, last, number / (chunks * parts)};
         for (int64 first = part * stretch; first < end; first += strip) {
             const Range here = {first, std::min(first + strip, end)}, next = {here.end, std::min(here.end + strip, end)};
-            multiply_strip(source + group * p.channels * p.pixels, p, blocks, own, group, last, batch, here, next);
+            multiply_strip(work, here, next, {chunk * some, std::min(chunk * some + some, blocks)});
         }
     }
 }
