@@ -107,10 +107,7 @@ def correlate_transposed(
         _winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x, last)
         return x
     if geometry.pointwise:
-        filters = prepared(weights, "transposed", lambda: _packed(by_channel.reshape(*by_channel.shape[:3])))
-        x = np.empty(whole, np.float32)
-        _multiply([signal], [((filters, None, False), x)], geometry.group, last)
-        return x
+        return correlate_transposed_together([(signal, weights)], geometry, spatial, last)
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
     x = (np.empty if everywhere else np.zeros)(whole, np.float32)
@@ -123,6 +120,25 @@ def correlate_transposed(
         filters = prepared(weights, ("transposed", geometry, number), turned)
         _sum_over_planes(phase.plan, signal, (filters, None, False), geometry.group, x, last)
     return x
+
+
+def correlate_transposed_together(
+    senders: Sequence[tuple[np.ndarray, np.ndarray]], geometry: Geometry, spatial: Pair, last: Finish | None = None
+) -> np.ndarray:
+    """The sum of several input gradients, each of its signal and its weights; of 1 x 1 kernels that visit every pixel."""
+    signals, filters = zip(*senders, strict=True)
+    channels = filters[0].shape[1] * geometry.group
+    x = np.empty((len(signals[0]), channels, *spatial), np.float32)
+    _multiply(signals, [(_turned(weights, geometry), x) for weights in filters], geometry.group, last)
+    return x
+
+
+def _turned(weights: np.ndarray, geometry: Geometry) -> Filters:
+    def packed() -> np.ndarray:
+        by_channel = weights.reshape(geometry.group, -1, weights.shape[1]).swapaxes(1, 2)
+        return _packed(by_channel)
+
+    return prepared(weights, "transposed", packed), None, False
 
 
 def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> np.ndarray:

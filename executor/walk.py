@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
 from ..layers.arrival import Arrival
+from ..layers.convolution import Convolution
 from ..layers.correlation import exactly
 from ..layers.layer import Step
 from .graph import Graph
 from .relus import Relus
 from .rules import Rule
+from .siblings import Doors
 from .trace import Trace
 
 
@@ -78,43 +80,84 @@ def _walk_back(
     owners: set[str],
     given: Iterable[int],
 ) -> Walk:
-    walk = Walk(graph)
     route = graph.between(starts, wanted | _bottoms(graph, owners), given)
-    useful = wanted.union(*(graph.nodes[number].tops for number in route))
-    pending, relus = dict(starts), Relus(graph, trace, rule, set(route), wanted, starts)
+    walker = _Walker(trace, starts, rule, wanted, owners, route)
     for number in reversed(route):
-        node = graph.nodes[number]
-        if number in relus.met:
-            continue
-        arriving = [pending.pop(value, None) for value in node.tops]
-        walk.signals.update({v: s for v, s in zip(node.tops, arriving, strict=True) if v in wanted and s is not None})
-        if all(signal is None for signal in arriving):
-            continue
-        step = trace.step(number)
+        walker.visit(number)
+    return walker.done()
+
+
+class _Walker:
+    """A walk on its way: what is ``pending`` at each value."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        starts: Mapping[int, Array],
+        rule: Rule,
+        wanted: set[int],
+        owners: set[str],
+        route: Sequence[int],
+    ):
+        self._trace, self._rule, self._wanted, self._owners = trace, rule, wanted, owners
+        self._walk, self._pending = Walk(trace.graph), dict(starts)
+        self._useful = wanted.union(*(trace.graph.nodes[number].tops for number in route))
+        self._relus = Relus(trace.graph, trace, rule, set(route), wanted, starts)
+        self._doors = Doors(trace, rule, route)
+
+    def visit(self, number: int) -> None:
+        node = self._trace.graph.nodes[number]
+        if number not in self._relus.met:
+            arriving = [self._pending.pop(value, None) for value in node.tops]
+            at_tops = zip(node.tops, arriving, strict=True)
+            self._walk.signals.update({v: s for v, s in at_tops if v in self._wanted and s is not None})
+            if any(signal is not None for signal in arriving):
+                self._pass_on(number, arriving)
+        senders = self._doors.waiting(number)
+        if senders:
+            layer, (value,) = cast(Convolution, node.layer), node.bottoms
+            self._arrive(value, layer.transposed_together(senders, self._trace.shapes[value], self._arrival(number)))
+            senders.clear()
+
+    def _pass_on(self, number: int, arriving: Sequence[Array | None]) -> None:
+        node, step, rule = self._trace.graph.nodes[number], self._trace.step(number), self._rule
         signals = _complete(step, arriving)
-        if node.layer.name in owners:
+        if node.layer.name in self._owners:
             _require(step, {"bottoms"})
-            walk.params[node.layer.name] = tuple(node.layer.parameter_gradient(step, signals))
-        if useful.isdisjoint(node.bottoms):
-            continue
+            self._walk.params[node.layer.name] = tuple(node.layer.parameter_gradient(step, signals))
+        if self._useful.isdisjoint(node.bottoms):
+            return
         if not node.layer.differentiable:
             raise BadInput(f"{node.layer.where}: found a signal, expected a layer that has a gradient")
         _require(step, rule.reads(node.layer))
+        senders = self._doors.senders(number)
         arrival: tuple[Arrival, ...] = ()
-        if rule.arrives(node.layer):
-            value = node.bottoms[0]
-            arrival = (Arrival(pending.pop(value, None), where=relus.meet(number, value)),)
+        if senders is not None:
+            arrival = (Arrival(senders=senders),)
+        elif rule.arrives(node.layer):
+            arrival = (self._arrival(number),)
         for value, signal in zip(node.bottoms, rule.at(node.layer)(step, signals, *arrival), strict=True):
-            if signal is not None and value in useful:
-                end = relus.bottoms.get(value, value)
-                pending[end] = pending[end] + signal if end in pending else signal
-    walk.signals.update({value: signal for value, signal in pending.items() if value in wanted})
-    walk.params = {  # what no signal reached has no influence: its derivative is zero
-        layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
-        for layer, arrays in trace.parameters.items()
-        if layer in owners
-    }
-    return walk
+            if signal is not None and value in self._useful:
+                self._arrive(value, signal)
+
+    def _arrival(self, number: int) -> Arrival:
+        """What a node's first signal meets."""
+        value = self._trace.graph.nodes[number].bottoms[0]
+        return Arrival(self._pending.pop(value, None), where=self._relus.meet(number, value))
+
+    def _arrive(self, value: int, signal: Array) -> None:
+        end, pending = self._relus.bottoms.get(value, value), self._pending
+        pending[end] = pending[end] + signal if end in pending else signal
+
+    def done(self) -> Walk:
+        walk = self._walk
+        walk.signals.update({value: signal for value, signal in self._pending.items() if value in self._wanted})
+        walk.params = {  # what no signal reached has no influence: its derivative is zero
+            layer: walk.params.get(layer) or tuple(array_module(array).zeros_like(array) for array in arrays)
+            for layer, arrays in self._trace.parameters.items()
+            if layer in self._owners
+        }
+        return walk
 
 
 def _bottoms(graph: Graph, owners: Collection[str]) -> set[int]:

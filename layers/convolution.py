@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .arrays import Array, Shape, count, excitatory
-from .arrival import ALONE, Arrival
-from .correlation import Bank, Geometry, correlate, correlate_together, correlate_transposed, correlate_weights
+from .arrival import ALONE, Arrival, Sender
+from .correlation import Bank, Geometry, correlate, correlate_transposed, correlate_weights, send_together
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
 from .window import Window
@@ -105,8 +105,9 @@ class FilterLayer(Layer):
 
     def transposed(
         self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE
-    ) -> Array:
-        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom), and what becomes of it there."""
+    ) -> Array | None:
+        """The transpose of ``linear``: a signal (..., *top) -> (..., *bottom), and what becomes of it there; ``None`` where it is
+        not sent yet."""
         raise NotImplementedError
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
@@ -153,10 +154,18 @@ class Convolution(FilterLayer):
 
     def transposed(
         self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE
-    ) -> Array:
+    ) -> Array | None:
         geometry = self.geometry(bottom)
         used = excitatory(weights) if positive else weights
+        if arrival.senders is not None:
+            arrival.senders.append(Sender(signal, used, arrival.times))
+            return None
         return correlate_transposed(signal, used, geometry, bottom[-geometry.rank :], arrival)
+
+    def transposed_together(self, senders: Sequence[Sender], bottom: Shape, arrival: Arrival) -> Array:
+        """The signals of convolutions over one bottom, this one's siblings and its own, and what becomes of their sum."""
+        geometry = self.geometry(bottom)
+        return send_together(senders, geometry, bottom[-geometry.rank :], arrival)
 
     def weight_gradient(self, x: Array, signal: Array) -> Array:
         return correlate_weights(x, signal, self.geometry(x.shape))

@@ -27,9 +27,12 @@ from ..cpu.winograd import exactly
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
-from .arrival import ALONE, Arrival
+from .arrival import ALONE, Arrival, Sender
 
-__all__ = ["Bank", "Geometry", "correlate", "correlate_together", "correlate_transposed", "correlate_weights", "exactly"]
+__all__ = [
+    *("Bank", "Geometry", "correlate", "correlate_together", "correlate_transposed", "correlate_weights", "exactly"),
+    "send_together",
+]
 
 PATCH_BYTES = 4 << 20  # on the CPU: still in the cache when the product reads them
 GPU_PATCH_BYTES = 64 << 20  # where each product has a cost of its own
@@ -174,6 +177,24 @@ def correlate_transposed(
 
     threads.run(of_chunk, _chunks(x, geometry, positions))
     return arrival.at(x.reshape(*lead, *whole))
+
+
+def send_together(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival = ALONE) -> Array:
+    """The sum of several input gradients of a ``pointwise`` geometry, one after the other, and what becomes of it."""
+    (first, _, times), arrays = senders[0], [array for sender in senders for array in sender[:2]]
+    last = finish(replace(arrival, times=times), 3)
+    missed = last is None and any(array is not None for array in (arrival.onto, times, arrival.where))
+    if missed or first.ndim < 4 or not engine.serves(*arrays) or any(sender.times is not times for sender in senders):
+        return _sent_in_turn(senders, geometry, spatial, arrival)
+    stacks = [(signal.reshape(-1, *signal.shape[-3:]), weights) for signal, weights, _ in senders]
+    x = convolution.correlate_transposed_together(stacks, geometry, spatial, last)
+    return x.reshape(*first.shape[:-3], *x.shape[1:])
+
+
+def _sent_in_turn(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival) -> Array:
+    *others, (signal, weights, times) = senders
+    onto = _sent_in_turn(others, geometry, spatial, replace(arrival, where=None)) if others else arrival.onto
+    return correlate_transposed(signal, weights, geometry, spatial, Arrival(onto, times, arrival.where))
 
 
 def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
