@@ -171,7 +171,7 @@ def _multiply(
 ) -> None:
     """Banks of filters, each with its result, over one source; or each over its own, where all have one result: their sum."""
     sources, sums = [_stack(source) for source in sources], len(sources) > 1
-    images, channels, *spatial = sources[0].shape
+    images, _, *spatial = sources[0].shape
     read = Record(*(n for x in sources for n in (address(x), x.shape[1] // group, x.strides[0] // 4)))
     made = Record(*(n for i, bank in enumerate(banks) for n in _numbers(i if sums else 0, *bank, group)))
     products = plans.products(images, group, math.prod(spatial), len(sources), len(banks), sums)
@@ -180,8 +180,17 @@ def _multiply(
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:
     """``Bank`` of pointwise.h."""
-    (weights, bias, rectified), biases = filters, 0 if filters[1] is None else address(filters[1])
-    return source, address(weights), biases, rectified, result.shape[1] // group, address(result), result.strides[0] // 4
+    weights, bias, rectified = filters
+    biases = 0 if bias is None else address(bias)
+    return (
+        source,
+        address(weights),
+        biases,
+        rectified,
+        result.shape[1] // group,
+        address(result),
+        result.strides[0] // 4,
+    )
 
 
 def _run(

@@ -123,15 +123,15 @@ def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
 
 def _write_together(numbers: Sequence[int], behind: Mapping[int, int], trace: Trace, joints: Joints) -> None:
     """Siblings, and the ReLUs ``behind`` them."""
-    nodes = [(cast(Convolution, trace.graph.nodes[number].layer), trace.graph.nodes[number]) for number in numbers]
-    ends = [trace.graph.nodes[behind.get(number, number)].tops[0] for number in numbers]
-    (first, node), *_ = nodes
-    x = trace.values[node.bottoms[0]]
-    banks = [
-        layer.bank(trace.parameters[layer.name], number in behind, joints.place(end, x))
-        for (layer, _), number, end in zip(nodes, numbers, ends, strict=True)
-    ]
-    trace.values.update(zip(ends, correlate_together(x, banks, first.geometry(x.shape)), strict=True))
+    nodes, ends, banks = trace.graph.nodes, [], []
+    x = trace.values[nodes[numbers[0]].bottoms[0]]
+    for number in numbers:
+        layer = cast(Convolution, nodes[number].layer)
+        (end,) = nodes[behind.get(number, number)].tops
+        ends.append(end)
+        banks.append(layer.bank(trace.parameters[layer.name], number in behind, joints.place(end, x)))
+    tops = correlate_together(x, banks, layer.geometry(x.shape))
+    trace.values.update(zip(ends, tops, strict=True))
 
 
 def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[int]) -> None:

@@ -43,7 +43,8 @@ class Doors:
             for alike, run in groupby(readers, together):  # others between them keep their turn in the sum
                 numbers = list(run)
                 if alike and len(numbers) > 1:
-                    self._senders.update(dict.fromkeys(numbers, []))
+                    senders: list[Sender] = []
+                    self._senders.update((number, senders) for number in numbers)
                     self._last.add(numbers[0])
 
     def senders(self, number: int) -> list[Sender] | None:

@@ -30,7 +30,13 @@ from .arrays import Array, Shape, array_module, count
 from .arrival import ALONE, Arrival, Sender
 
 __all__ = [
-    *("Bank", "Geometry", "correlate", "correlate_together", "correlate_transposed", "correlate_weights", "exactly"),
+    "Bank",
+    "Geometry",
+    "correlate",
+    "correlate_together",
+    "correlate_transposed",
+    "correlate_weights",
+    "exactly",
     "send_together",
 ]
 

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from thinktwice.cpu.convolution import correlate, correlate_transposed, correlate_weights
+from thinktwice.cpu.convolution import (
+    Bank,
+    correlate,
+    correlate_together,
+    correlate_transposed,
+    correlate_transposed_together,
+    correlate_weights,
+)
 from thinktwice.cpu.finish import finish
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.correlation import Geometry
@@ -317,3 +324,37 @@ def test_a_batch_in_parts_is_the_same_bit_for_bit(case: Case, cut: int) -> None:
         whole,
         np.concatenate([correlate_transposed(signal[part], weights, geometry, case.size) for part in parts]),
     )
+
+
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("outputs", [(1, 9, 16), (8, 8), (33, 2)])
+@pytest.mark.parametrize("images", [1, 4])
+def test_banks_over_one_source_are_each_alone(group: int, outputs: tuple[int, ...], images: int) -> None:
+    """Some write beside each other into one array, some are clamped at 0."""
+    geometry, x = Geometry((1, 1), (1, 1), (0, 0), (1, 1), group), numbers((images, 5 * group, 7, 6), 0)
+    weights = [numbers((n * group, 5, 1, 1), seed) for seed, n in enumerate(outputs)]
+    biases = [numbers((n * group,), seed + 7) if seed % 2 else None for seed, n in enumerate(outputs)]
+    joined = np.empty((images, group * sum(outputs) + 2, 7, 6), np.float32)
+    places = [joined[:, group * sum(outputs[:i]) + 1 :][:, : group * n] for i, n in enumerate(outputs)]
+    banks = [Bank(*bank, i % 2 == 0, places[i]) for i, bank in enumerate(zip(weights, biases, strict=True))]
+    for y, (w, b, rectified, _) in zip(correlate_together(x, banks, geometry), banks, strict=True):
+        np.testing.assert_array_equal(y, correlate(x, w, geometry, b, rectified))
+
+
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("outputs", [(1, 9, 16), (40, 8)])
+@pytest.mark.parametrize("last", [(), ("times",), ("onto", "where"), ("onto", "times", "where")])
+def test_gradients_that_are_sent_together_are_the_sum_of_each(
+    group: int, outputs: tuple[int, ...], last: tuple
+) -> None:
+    geometry, shape = Geometry((1, 1), (1, 1), (0, 0), (1, 1), group), (2, 19 * group, 7, 6)
+    weights = [numbers((n * group, 19, 1, 1), seed) for seed, n in enumerate(outputs)]
+    signals = [numbers((4, n * group, 7, 6), seed + 7) for seed, n in enumerate(outputs)]  # two targets of two images
+    meets = {name: numbers((4, *shape[1:]) if name == "onto" else shape, 20) for name in last}
+    expected = meets.get("onto")
+    for number, (signal, w) in enumerate(zip(signals, weights, strict=True), start=1):
+        met = Arrival(expected, meets.get("times"), meets.get("where") if number == len(outputs) else None)
+        expected = correlate_transposed(signal, w, geometry, (7, 6), finish(met, 3))
+    senders = list(zip(signals, weights, strict=True))
+    found = correlate_transposed_together(senders, geometry, (7, 6), finish(Arrival(**meets), 3))
+    np.testing.assert_array_equal(found, expected)
