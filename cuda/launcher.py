@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from struct import pack
 from typing import Any
 
@@ -35,8 +35,11 @@ class Record:
 
     def __init__(self, *numbers: int):
         self.numbers = np.array(numbers, np.int64)
-        self.address: int = self.numbers.ctypes.data
-        self.on_gpu: np.void = self.numbers.view(f"V{self.numbers.nbytes}")[0]
+        self.address: int = self.numbers.__array_interface__["data"][0]
+
+    @cached_property
+    def on_gpu(self) -> np.void:
+        return self.numbers.view(f"V{self.numbers.nbytes}")[0]
 
 
 class Rows:

@@ -36,7 +36,7 @@ class Doors:
         on_route = set(route)
 
         def together(number: int) -> bool:
-            return rule.arrives(self._nodes[number].layer) and _pointwise(self._nodes[number], trace)
+            return _pointwise(self._nodes[number], trace) and rule.arrives(self._nodes[number].layer)
 
         for value in {bottom for number in route for bottom in self._nodes[number].bottoms}:
             readers = sorted(on_route.intersection(trace.graph.readers[value]))

@@ -54,11 +54,18 @@ class Geometry:
     dilation: Shape
     group: int = 1
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.kernel, self.stride, self.pad, self.dilation, self.group))
+
+    def __hash__(self) -> int:  # these are looked up at every call
+        return self._hash
+
+    @cached_property
     def rank(self) -> int:
         return len(self.kernel)
 
-    @property
+    @cached_property
     def pointwise(self) -> bool:
         """Whether patches are the image itself: a 1x1 kernel that visits every pixel."""
         return set(self.kernel) == {1} and set(self.stride) == {1} and set(self.pad) == {0}

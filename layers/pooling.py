@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -49,6 +50,13 @@ class Windows:
             axes = zip(cell, self.stride, self.positions, strict=True)
             yield tuple(slice(c, c + s * (out - 1) + 1, s) for c, s, out in axes)
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.size, self.kernel, self.stride, self.pad, self.positions))
+
+    def __hash__(self) -> int:
+        return self._hash
+
     def record(self) -> Any:
         """The same for a kernel."""
         return kernels.windows(self.size, self.kernel, self.stride, self.pad, (1, 1), self.positions)
@@ -77,6 +85,7 @@ class Pooling(Layer):
 
     def setup(self) -> None:
         p = self.param = self.message.pooling_param
+        self._windows: dict[Shape, Windows] = {}  # by the plane's size
         self.takes_maxima: bool = p.pool == p.MAX
         self.takes_averages: bool = p.pool == p.AVE
         self.random = p.pool == p.STOCHASTIC and self.phase == "TRAIN"
@@ -115,6 +124,11 @@ class Pooling(Layer):
     def windows(self, bottom: Shape) -> Windows:
         """The windows over a bottom of this shape (..., H, W)."""
         size = tuple(bottom[-2:])
+        if size not in self._windows:
+            self._windows[size] = self._windows_of(size)
+        return self._windows[size]
+
+    def _windows_of(self, size: Shape) -> Windows:
         if self.param.global_pooling:
             return Windows(size, size, (1, 1), (0, 0), (1, 1))
         axes = zip(size, self.kernel, self.stride, self.pad, strict=True)
