@@ -56,3 +56,11 @@ INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[4])
     to[0] = in_turn<0>(ac, bd), to[1] = in_turn<1>(ac, bd);
     to[2] = in_turn<0>(more_ac, more_bd), to[3] = in_turn<1>(more_ac, more_bd);
 }
+
+// A register to its place in a row, of which `room` numbers are left. What is written beyond it, the next one writes over.
+template <typename Register, typename Number>
+INLINE void put_row(const Register& from, int64 room, Number* to)
+{
+    if (room >= LANES) std::memcpy(to, &from, LANES * sizeof(Number));
+    else std::memcpy(to, &from, room * sizeof(Number));
+}

@@ -26,14 +26,6 @@ INLINE void fetch(const Number* numbers, int64 size)
     for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
 }
 
-// A register to its place in a row, of which `room` numbers are left. What is written beyond it, the next one writes over.
-template <typename Register, typename Number>
-INLINE void put_row(const Register& from, int64 room, Number* to)
-{
-    if (room >= LANES) std::memcpy(to, &from, LANES * sizeof(Number));
-    else std::memcpy(to, &from, room * sizeof(Number));
-}
-
 // The greatest numbers so far of LANES windows, and their cells.
 struct Best {
     Lanes value;

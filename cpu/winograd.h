@@ -108,11 +108,12 @@ static void put_section(const float* phases, int64 size, int64 pitch, const Sect
     for (int64 y = first; y < end; ++y) {
         const float* from = phases + y % OUT * OUT * size + (y / OUT - section.first) * pitch;
         float* row = plane + y * to.width;
+        const int64 left = (end - y) * to.width;  // of the section
         for (int64 x = 0; x < to.width; x += OUT * LANES) {
             Lanes pixels[OUT];
             interleaved(from + x / OUT, size, pixels);
-            for (int i = 0; i < OUT; ++i) pixels[i] = with_bias(pixels[i], bias, rectified);
-            std::memcpy(row + x, pixels, std::min<int64>(to.width - x, OUT * LANES) * sizeof(float));
+            for (int64 i = 0, at = x; i < OUT && at < to.width; ++i, at += LANES)
+                put_row(with_bias(pixels[i], bias, rectified), left - at, row + at);
         }
     }
 }
