@@ -59,19 +59,18 @@ def launch(
     It does not run over arrays with gaps or of other types, or where there is no compiled text: then nothing was touched.
     ``threads``: those of one block, on the GPU.
     """
-    types = tuple(array.dtype for array in of)
-    if not all(isinstance(argument, (int, float, Record)) or _readable(argument, types) for argument in arguments):
-        return False
-    arguments = tuple(argument.array if isinstance(argument, Rows) else argument for argument in arguments)
+    types = tuple([array.dtype for array in of])
     if isinstance(of[0], np.ndarray):
         run = _host_kernel(kernel, types)
-        if run:
-            run(min(blocks, LARGEST_GRID), _slots(arguments, types[0]))
-        return run is not None
+        slots = _slots(arguments, types) if run else None
+        if run and slots:
+            run(min(blocks, LARGEST_GRID), slots)
+        return slots is not None
+    if not all(isinstance(argument, (int, float, Record)) or _readable(argument, types) for argument in arguments):
+        return False
     if blocks:
-        number = types[0].type
-        values = (a.on_gpu if isinstance(a, Record) else number(a) if isinstance(a, float) else a for a in arguments)
-        _gpu_kernel(file, kernel, types)((min(blocks, LARGEST_GRID),), threads, tuple(values))
+        values = tuple(_on_gpu(argument, types[0].type) for argument in arguments)
+        _gpu_kernel(file, kernel, types)((min(blocks, LARGEST_GRID),), threads, values)
     return True
 
 
@@ -82,16 +81,33 @@ def _readable(array: Array | Rows, types: tuple[np.dtype, ...]) -> bool:
     return array.dtype in types and array.flags.c_contiguous
 
 
-def _slots(arguments: tuple[Any, ...], number: np.dtype) -> bytes:
-    """The arguments as host.cpp reads them: 8 bytes each, a number or an address."""
-    layout, values = "", []
+def _on_gpu(argument: Any, number: Callable[[float], Any]) -> Any:
+    if isinstance(argument, Record):
+        return argument.on_gpu
+    if isinstance(argument, Rows):
+        return argument.array
+    return number(argument) if isinstance(argument, float) else argument
+
+
+def _slots(arguments: tuple[Any, ...], types: tuple[np.dtype, ...]) -> bytes | None:
+    """The arguments as host.cpp reads them: 8 bytes each, a number or an address. ``None`` if one is an array that it cannot read."""
+    layout: list[str] = []
+    values: list[float] = []
     for argument in arguments:
-        is_float = isinstance(argument, float)
-        layout += ("f4x" if number.itemsize == 4 else "d") if is_float else "q"
-        if isinstance(argument, np.ndarray):
-            argument = argument.__array_interface__["data"][0]
-        values.append(argument.address if isinstance(argument, Record) else argument)
-    return pack(layout, *values)
+        layout.append("q")
+        if isinstance(argument, int):
+            values.append(argument)
+        elif isinstance(argument, Record):
+            values.append(argument.address)
+        elif isinstance(argument, float):
+            layout[-1] = "f4x" if types[0].itemsize == 4 else "d"
+            values.append(argument)
+        elif _readable(argument, types):
+            array = argument.array if isinstance(argument, Rows) else argument
+            values.append(array.__array_interface__["data"][0])
+        else:
+            return None
+    return pack("".join(layout), *values)
 
 
 def _instance(kernel: str, types: tuple[np.dtype, ...]) -> str | None:

@@ -24,8 +24,6 @@ from .trace import Trace
 
 Parameters = Mapping[str, tuple[Array, ...]]
 
-REMEMBERED = 64  # passes whose shapes a graph remembers
-
 
 @dataclass
 class Keep:
@@ -186,14 +184,8 @@ def _shapes_along(
     """The shape of every value that this pass makes, checked against the weights before anything is computed."""
     sizes = {value: tuple(array.shape) for value, array in given.items()}
     weights = {name: tuple(tuple(array.shape) for array in arrays) for name, arrays in parameters.items()}
-    known, key = graph.known_shapes, (tuple(route), tuple(sizes.items()), tuple(weights.items()))
-    shapes = known.get(key)
-    if shapes is None:
-        shapes = _checked_shapes(graph, weights, route, sizes)
-        if len(known) >= REMEMBERED:
-            known.clear()
-        known[key] = shapes
-    return list(shapes)
+    key = ("shapes", tuple(route), tuple(sizes.items()), tuple(weights.items()))
+    return list(graph.remembered(key, lambda: _checked_shapes(graph, weights, route, sizes)))
 
 
 def _checked_shapes(

@@ -6,9 +6,9 @@ numbered in the order of their making, and nothing is ever overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
 from ..layers import layer_class
@@ -17,6 +17,8 @@ from ..layers.input import Input
 from ..layers.layer import Layer
 
 INT_MAX = 2**31 - 1  # the most numbers that a blob of Caffe holds
+REMEMBERED = 256  # answers: routes and shapes of passes
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Graph:
         for number, node in enumerate(self.nodes):
             for value in dict.fromkeys(node.bottoms):
                 self.readers[value].append(number)
-        self.known_shapes: dict[Hashable, list[Shape | None]] = {}  # of forward passes, by what they follow from
+        self._known: dict[Hashable, Any] = {}
 
     # -- names ------------------------------------------------------------------------------------------------------
 
@@ -111,19 +113,35 @@ class Graph:
 
     # -- which nodes a question touches -------------------------------------------------------------------------------
 
-    def needed_for(self, wanted: Iterable[int], given: Iterable[int] = ()) -> list[int]:
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make()`` gives, or gave for this key before. It follows from the graph and the key alone."""
+        if key not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = make()
+        return self._known[key]
+
+    def needed_for(self, wanted: Iterable[int], given: Iterable[int] = ()) -> Sequence[int]:
         """The nodes that make the ``wanted`` values from the ``given`` ones, in order."""
-        given, needed = set(given), set()
+        wanted, given = frozenset(wanted), frozenset(given)
+        return self.remembered(("needed for", wanted, given), lambda: self._needed_for(wanted, given))
+
+    def between(self, starts: Iterable[int], ends: Iterable[int], given: Iterable[int] = ()) -> Sequence[int]:
+        """The nodes on some path from one of the values ``ends`` up to one of ``starts``, in order; none below a ``given`` value."""
+        starts, ends, given = frozenset(starts), frozenset(ends), frozenset(given)
+        return self.remembered(("between", starts, ends, given), lambda: self._between(starts, ends, given))
+
+    def _needed_for(self, wanted: frozenset[int], given: frozenset[int]) -> tuple[int, ...]:
+        needed: set[int] = set()
         pending = [value for value in wanted if value not in given]
         while pending:
             number = self.makers[pending.pop()]
             if number not in needed:
                 needed.add(number)
                 pending += [value for value in self.nodes[number].bottoms if value not in given]
-        return sorted(needed)
+        return tuple(sorted(needed))
 
-    def between(self, starts: Iterable[int], ends: Iterable[int], given: Iterable[int] = ()) -> list[int]:
-        """The nodes on some path from one of the values ``ends`` up to one of ``starts``, in order; none below a ``given`` value."""
+    def _between(self, starts: frozenset[int], ends: frozenset[int], given: frozenset[int]) -> tuple[int, ...]:
         reached = set(ends)
         above = []
         for number, node in enumerate(self.nodes):
@@ -131,7 +149,7 @@ class Graph:
                 above.append(number)
                 reached.update(node.tops)
         below = set(self.needed_for(starts, given))
-        return [number for number in above if number in below]
+        return tuple(number for number in above if number in below)
 
     # -- shapes -------------------------------------------------------------------------------------------------------
 

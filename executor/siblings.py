@@ -38,7 +38,8 @@ class Doors:
         def together(number: int) -> bool:
             return _pointwise(self._nodes[number], trace) and rule.arrives(self._nodes[number].layer)
 
-        for value in {bottom for number in route for bottom in self._nodes[number].bottoms}:
+        values = {bottom for number in route for bottom in self._nodes[number].bottoms}
+        for value in (value for value in values if len(trace.graph.readers[value]) > 1):
             readers = sorted(on_route.intersection(trace.graph.readers[value]))
             for alike, run in groupby(readers, together):  # others between them keep their turn in the sum
                 numbers = list(run)

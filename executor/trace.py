@@ -55,20 +55,22 @@ class Trace:
 
     def step(self, number: int) -> Step:
         """Node ``number`` of the graph as a walk sees it."""
-        node = self.graph.nodes[number]
-        unknown = [self.graph.blobs[value] for value in node.bottoms if self.shapes[value] is None]
-        if unknown:
+        graph, values, shapes = self.graph, self.values, self.shapes
+        node = graph.nodes[number]
+        below = [shapes[value] for value in node.bottoms]
+        if None in below:
+            unknown = graph.blobs[node.bottoms[below.index(None)]]
             raise BadInput(
-                f"{node.layer.where}: found no bottom {unknown[0]!r}, since the forward pass began above it; expected a walk "
+                f"{node.layer.where}: found no bottom {unknown!r}, since the forward pass began above it; expected a walk "
                 "that ends there (`to`), or a forward pass from further below"
             )
         return Step(
             layer=node.layer,
             parameters=self.parameters.get(node.layer.name, ()),
-            bottoms=[self.values.get(value) for value in node.bottoms],
-            tops=[self.values.get(value) for value in node.tops],
-            bottom_shapes=[self.shapes[value] or () for value in node.bottoms],
-            top_shapes=[self.shapes[value] or () for value in node.tops],
+            bottoms=[values.get(value) for value in node.bottoms],
+            tops=[values.get(value) for value in node.tops],
+            bottom_shapes=below,
+            top_shapes=[shapes[value] or () for value in node.tops],
             saved=self.saved.get(number),
-            final_tops=[self.values.get(self.graph.versions[self.graph.blobs[value]][-1]) for value in node.tops],
+            final_tops=[values.get(graph.versions[graph.blobs[value]][-1]) for value in node.tops],
         )
