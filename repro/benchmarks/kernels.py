@@ -1,4 +1,5 @@
-"""The kernels of ``cuda/``, one by one, on arrays of the size that GoogLeNet's first layers have for 8 images.
+"""The kernels of ``cuda/``, one by one, on arrays of the size that GoogLeNet's first layers have for 8 images. On a CPU max pooling
+is the engine's work, as in the layer.
 
 All of them are bound by memory: what counts is how near they come to a copy of as many bytes. What they must find, NumPy
 tells in a line or two.
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ...cpu import pooling
 from ...cuda import kernels
 from ...errors import BadInput
+from ...layers.pooling import Windows
 from .race import Entry, Race, Row, Setting, run
 
 Arrays = dict[str, Any]
@@ -87,7 +90,8 @@ def max_pool(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "max_pool",
         arrays,
-        lambda a: kernels.max_pool(a["x"], where, a["y"], a["winners"]),
+        lambda a: pooling.max_pool(a["x"], where, a["y"], a["winners"])
+        or kernels.max_pool(a["x"], where.record(), a["y"], a["winners"]),
         lambda a: _views(a["x"]).max((-2, -1)),
     )
 
@@ -99,7 +103,8 @@ def to_winners(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "to_winners",
         arrays,
-        lambda a: kernels.to_winners(a["x"], a["winners"], where, a["y"]),
+        lambda a: pooling.to_winners(a["x"], a["winners"], where, a["y"])
+        or kernels.to_winners(a["x"], a["winners"], where.record(), a["y"]),
         lambda a: _added(shape, lambda i, j: a["x"] * (a["winners"] == SIDE * i + j)),
     )
 
@@ -110,7 +115,7 @@ def window_sums(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "window_sums",
         arrays,
-        lambda a: kernels.window_sums(a["x"], where, a["y"]),
+        lambda a: kernels.window_sums(a["x"], where.record(), a["y"]),
         lambda a: _views(a["x"]).sum((-2, -1)),
     )
 
@@ -121,7 +126,7 @@ def spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "spread",
         arrays,
-        lambda a: kernels.spread(a["x"], where, a["y"]),
+        lambda a: kernels.spread(a["x"], where.record(), a["y"]),
         lambda a: _added(shape, lambda i, j: a["x"]),
     )
 
@@ -132,7 +137,7 @@ def spread_to(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "spread_to",
         arrays,
-        lambda a: kernels.spread_to(a["x"], where, a["a"], a["y"]),
+        lambda a: kernels.spread_to(a["x"], where.record(), a["a"], a["y"]),
         lambda a: a["a"] * _added(shape, lambda i, j: a["x"]),
     )
 
@@ -143,7 +148,7 @@ def im2col(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "im2col",
         arrays,
-        lambda a: kernels.im2col(a["x"], where, a["y"]),
+        lambda a: kernels.im2col(a["x"], where.record(), a["y"]),
         lambda a: np.moveaxis(_views(a["x"]), (-2, -1), (-4, -3)),
     )
 
@@ -154,7 +159,7 @@ def col2im(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "col2im",
         arrays,
-        lambda a: kernels.col2im(a["x"], where, a["y"]),
+        lambda a: kernels.col2im(a["x"], where.record(), a["y"]),
         lambda a: _added(shape, lambda i, j: a["x"][..., i, j, :, :]),
     )
 
@@ -376,10 +381,10 @@ def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[0], int(np.prod(shape[1:]))
 
 
-def _windows(shape: tuple[int, ...]) -> tuple[Any, tuple[int, ...]]:
+def _windows(shape: tuple[int, ...]) -> tuple[Windows, tuple[int, ...]]:
     """Where windows lie on these planes, and the shape (..., rows, columns) of one number for each."""
     positions = tuple((size - SIDE) // STRIDE + 1 for size in shape[-2:])
-    where = kernels.windows(shape[-2:], (SIDE, SIDE), (STRIDE, STRIDE), (0, 0), (1, 1), positions)
+    where = Windows(shape[-2:], (SIDE, SIDE), (STRIDE, STRIDE), (0, 0), positions)
     return where, (*shape[:-2], *positions)
 
 
