@@ -66,13 +66,13 @@ __device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windo
 
 // The S pixels from padded column q * S on receive what the windows q, q - 1 ... of row `oh` have for them.
 template <int K, int S, bool CLIPPED, typename Sent, typename T>
-__device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 i, const Windows& w)
+__device__ void spread_group(const Sent& sent, T* row, bool fresh, int64 q, int64 oh, int64 i, const Windows& w)
 {
     UNROLLED
     for (int r = 0; r < S; ++r) {
         const int64 x = q * S + r - w.pad.w;
         if (CLIPPED && (x < 0 || x >= w.size.w)) continue;
-        T sum = row[x];
+        T sum = fresh ? T(0) : row[x];
         UNROLLED
         for (int j = r; j < K; j += S) {
             const int64 ow = q - j / S;
@@ -82,19 +82,20 @@ __device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 
     }
 }
 
+// `fresh`: the row has no numbers yet.
 template <int K, int S, typename Sent, typename T>
-__device__ void spread_columns(const Sent& sent, T* row, int64 oh, int64 i, const Windows& w)
+__device__ void spread_columns(const Sent& sent, T* row, bool fresh, int64 oh, int64 i, const Windows& w)
 {
     const int64 first = w.pad.w / S, end = divided_up(w.size.w + w.pad.w, S);
     const int64 from = lesser(greater(divided_up(w.pad.w, S), (K - 1) / S), end);
     const int64 to = greater(lesser((w.size.w + w.pad.w) / S, w.positions.w), from);
     for (int64 q = first + threadIdx.x; q < from; q += blockDim.x)
-        spread_group<K, S, true>(sent, row, q, oh, i, w);
+        spread_group<K, S, true>(sent, row, fresh, q, oh, i, w);
     INDEPENDENT
     for (int64 q = from + threadIdx.x; q < to; q += blockDim.x)
-        spread_group<K, S, false>(sent, row, q, oh, i, w);
+        spread_group<K, S, false>(sent, row, fresh, q, oh, i, w);
     for (int64 q = to + threadIdx.x; q < end; q += blockDim.x)
-        spread_group<K, S, true>(sent, row, q, oh, i, w);
+        spread_group<K, S, true>(sent, row, fresh, q, oh, i, w);
 }
 
 // Any window: cell after cell of its row i. Neighbouring cells meet the same pixels, so threads wait between them.
@@ -111,19 +112,40 @@ __device__ void spread_cells(const Sent& sent, T* row, int64 oh, int64 i, const 
     }
 }
 
+template <typename T>
+__device__ void clear_row(T* row, const Windows& w)
+{
+    for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) row[x] = 0;
+}
+
+template <int K, int S, typename Sent, typename T>
+__device__ void spread_row_of(const Sent& sent, T* row, int64 h, const Windows& w)
+{
+    const int64 down = h + w.pad.h;
+    bool fresh = true;
+    for (int64 i = down % S; i < K; i += S) {
+        const int64 oh = (down - i) / S;
+        if (down < i || oh >= w.positions.h) continue;
+        spread_columns<K, S>(sent, row, fresh, oh, i, w);
+        __syncthreads();
+        fresh = false;
+    }
+    if (fresh) clear_row(row, w);
+}
+
 // Pixel row h: the sum of sent(cell, window) over all windows that meet a pixel, in raster order of the cells that do.
 template <typename Sent, typename T>
 __device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
 {
-    for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) row[x] = 0;
+    if (unrolled(w, 3, 2)) return spread_row_of<3, 2>(sent, row, h, w);
+    if (unrolled(w, 2, 2)) return spread_row_of<2, 2>(sent, row, h, w);
+    if (unrolled(w, 3, 1)) return spread_row_of<3, 1>(sent, row, h, w);
+    clear_row(row, w);
     for (int64 i = 0; i < w.kernel.h; ++i) {
         const int64 down = h + w.pad.h - i * w.dilation.h, oh = down / w.stride.h;
         if (down < 0 || down % w.stride.h != 0 || oh >= w.positions.h) continue;
         __syncthreads();
-        if (unrolled(w, 3, 2)) spread_columns<3, 2>(sent, row, oh, i, w);
-        else if (unrolled(w, 2, 2)) spread_columns<2, 2>(sent, row, oh, i, w);
-        else if (unrolled(w, 3, 1)) spread_columns<3, 1>(sent, row, oh, i, w);
-        else if (w.stride.w == 1) spread_cells<1>(sent, row, oh, i, w);
+        if (w.stride.w == 1) spread_cells<1>(sent, row, oh, i, w);
         else spread_cells<0>(sent, row, oh, i, w);
     }
 }
