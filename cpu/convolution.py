@@ -12,7 +12,7 @@ and the number of threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -51,9 +51,10 @@ def correlate(
     if geometry.pointwise:
         return correlate_together(x, [bank], geometry)[0]
     y, shape = _result(x, bank, geometry), (weights.shape[1], len(weights) // geometry.group, x.shape[2:], geometry)
-    if constant(weights) and winograd.suits(*shape):
-        filters = _filters(bank, geometry, "winograd", winograd.transformed)
-        _winograd(winograd.plan(*shape), x, filters, geometry.group, y)
+    side = winograd.suitable(*shape) if constant(weights) else None
+    if side:
+        filters = _filters(bank, geometry, ("winograd", side), lambda by_group: winograd.transformed(by_group, side))
+        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y)
     else:
         _sum_over_planes(plans.forward(*shape), x, _filters(bank, geometry), geometry.group, y)
     return y
@@ -72,7 +73,10 @@ def _result(x: np.ndarray, bank: Bank, geometry: Geometry) -> np.ndarray:
 
 
 def _filters(
-    bank: Bank, geometry: Geometry, way: str = "forward", transformed: Callable[[np.ndarray], np.ndarray] | None = None
+    bank: Bank,
+    geometry: Geometry,
+    way: Hashable = "forward",
+    transformed: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Filters:
     """A bank as the engine reads it: (groups, outputs, terms), or as ``transformed`` makes it, packed."""
     weights, bias, rectified, _ = bank
@@ -101,10 +105,12 @@ def correlate_transposed(
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
     shape = (outputs, channels, signal.shape[2:], geometry.mirrored)
-    if constant(weights) and winograd.suits(*shape):
-        filters = prepared(weights, "mirrored", lambda: _packed(winograd.transformed(by_channel[..., ::-1, ::-1])))
+    side = winograd.suitable(*shape) if constant(weights) else None
+    if side:
+        mirrored = by_channel[..., ::-1, ::-1]
+        filters = prepared(weights, ("mirrored", side), lambda: _packed(winograd.transformed(mirrored, side)))
         x = np.empty(whole, np.float32)
-        _winograd(winograd.plan(*shape), signal, (filters, None, False), geometry.group, x, last)
+        _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last)
         return x
     if geometry.pointwise:
         return correlate_transposed_together([(signal, weights)], geometry, spatial, last)

@@ -37,7 +37,8 @@ static void run_winograd(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, const int64* last,
     const int64* batch, float* result)
 {
-    winograd(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
+    const auto by_tiles = as<Planes>(planes).phases_h == 2 ? winograd<2> : winograd<4>;
+    by_tiles(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
 }
 
 static void run_max_pool(

@@ -48,7 +48,13 @@ INLINE Lanes in_turn(Lanes a, Lanes b, std::integer_sequence<int, I...>)
 template <int half>
 INLINE Lanes in_turn(Lanes a, Lanes b) { return in_turn<half>(a, b, std::make_integer_sequence<int, LANES>{}); }
 
-// The reverse: `from` and three more, `apart`, taken one number of each in turn.
+// The reverse: `from` and one or three more, `apart`, taken one number of each in turn.
+INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[2])
+{
+    const Lanes a = load(from), b = load(from + apart);
+    to[0] = in_turn<0>(a, b), to[1] = in_turn<1>(a, b);
+}
+
 INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[4])
 {
     const Lanes a = load(from), b = load(from + apart), c = load(from + 2 * apart), d = load(from + 3 * apart);

@@ -1,20 +1,18 @@
 // Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3): Lavin and Gray, Fast Algorithms for Convolutional
-// Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144:
+// Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144; one of 2 x 2, for small planes, 16 and not 36:
 //
-//     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 pixels that the tile sees
+//     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 (4 x 4) pixels that the tile sees
 //
-// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2. Here a register
+// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (0, ±1, infinity). Here a register
 // holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile is one number
-// q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 products of matrices (tile.h).
+// q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices (tile.h).
 //
 // Sums that are exactly 0 in a direct correlation are only about 0 here.
-
-constexpr int64 OUT = 4, SEEN = 6, PLACES = SEEN * SEEN;  // of a tile, along an axis; and in all
 
 constexpr float P = 0.70710678118654752f, Q = 1.41421356237309505f;  // the points: sqrt(1/2), sqrt(2)
 
 // B^T d
-INLINE void to_points(const Lanes (&d)[SEEN], Lanes (&point)[SEEN])
+INLINE void to_points(const Lanes (&d)[6], Lanes (&point)[6])
 {
     const Lanes p_even = d[4] - 2.0f * d[2], p_odd = P * (d[3] - 2.0f * d[1]);
     const Lanes q_even = d[4] - 0.5f * d[2], q_odd = Q * (d[3] - 0.5f * d[1]);
@@ -26,8 +24,16 @@ INLINE void to_points(const Lanes (&d)[SEEN], Lanes (&point)[SEEN])
     point[5] = d[5] + d[1] - 2.5f * d[3];
 }
 
+INLINE void to_points(const Lanes (&d)[4], Lanes (&point)[4])
+{
+    point[0] = d[0] - d[2];
+    point[1] = d[1] + d[2];
+    point[2] = d[2] - d[1];
+    point[3] = d[3] - d[1];
+}
+
 // A^T m
-INLINE void from_points(const Lanes (&m)[SEEN], Lanes (&out)[OUT])
+INLINE void from_points(const Lanes (&m)[6], Lanes (&out)[4])
 {
     const Lanes p_even = m[1] + m[2], p_odd = m[1] - m[2], q_even = m[3] + m[4], q_odd = m[3] - m[4];
     out[0] = m[0] + p_even + q_even;
@@ -36,35 +42,52 @@ INLINE void from_points(const Lanes (&m)[SEEN], Lanes (&out)[OUT])
     out[3] = 0.5f * P * p_odd + 2.0f * Q * q_odd + m[5];
 }
 
+INLINE void from_points(const Lanes (&m)[4], Lanes (&out)[2])
+{
+    out[0] = m[0] + m[1] + m[2];
+    out[1] = m[1] - m[2] + m[3];
+}
+
 // Some rows of tiles of one image.
 struct Section {
     int64 image, first, rows;
 };
 
-// A row of pixels -> the six columns of its tiles, `size` apart; up to LANES numbers are written beyond each.
+INLINE void every(const float* from, Lanes (&to)[4]) { every_fourth(from, to); }
+
+INLINE void every(const float* from, Lanes (&to)[2])
+{
+    const Lanes a = load(from), b = load(from + LANES);
+    to[0] = every_second<0>(a, b), to[1] = every_second<1>(a, b);
+}
+
+// A row of pixels -> the columns that its tiles see, `size` apart; up to LANES numbers are written beyond each.
+template <int OUT>
 INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
 {
-    const int64 seen = p.pitch * OUT + SEEN - OUT;
-    lay_pixels(plane, plane + p.height * p.width, p, y, 0, seen, padded);
+    lay_pixels(plane, plane + p.height * p.width, p, y, 0, p.pitch * OUT + 2, padded);
     for (int64 j = 0; j < p.pitch; j += LANES) {
         Lanes column[OUT], next[OUT];
-        every_fourth(padded + j * OUT, column);
-        every_fourth(padded + j * OUT + OUT, next);
-        for (int x = 0; x < SEEN; ++x) store(to + x * size + j, x < OUT ? column[x] : next[x - OUT]);
+        every(padded + j * OUT, column);
+        every(padded + j * OUT + OUT, next);
+        for (int x = 0; x < OUT + 2; ++x) store(to + x * size + j, x < OUT ? column[x] : next[x - OUT]);
     }
 }
 
-// What some rows of tiles see of one channel: (4, 6, size), as planes of tiles; the last two rows of a tile are the next one's first.
+// What some rows of tiles see of one channel, as planes of tiles; the last two rows of a tile are the next one's first.
+template <int OUT>
 static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* padded, float* to)
 {
     for (int64 row = 0; row <= rows; ++row)
-        for (int64 y = 0; y < OUT && row * OUT + y < rows * OUT + SEEN - OUT; ++y)
-            split_row(plane, p, p.top + (first + row) * OUT + y, padded, to + y * SEEN * size + row * p.pitch, size);
+        for (int64 y = 0; y < OUT && row * OUT + y < rows * OUT + 2; ++y)
+            split_row<OUT>(plane, p, p.top + (first + row) * OUT + y, padded, to + y * (OUT + 2) * size + row * p.pitch, size);
 }
 
-// The planes of one channel -> its numbers at the 36 places, `apart` from place to place.
+// The planes of one channel -> its numbers at the places, `apart` from place to place.
+template <int OUT>
 INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int64 tiles, float* places, int64 apart)
 {
+    constexpr int SEEN = OUT + 2;
     for (int64 q = 0; q < tiles; q += LANES) {
         Lanes half[SEEN][SEEN];  // [column][place of the row]
         for (int x = 0; x < SEEN; ++x) {
@@ -81,9 +104,11 @@ INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int6
     }
 }
 
-// The sums of one channel at the 36 places -> its pixels, as phases: (4, 4, size).
+// The sums of one channel at the places -> its pixels, as phases: (OUT, OUT, size).
+template <int OUT>
 INLINE void transform_back(const float* places, int64 apart, int64 tiles, float* phases, int64 size)
 {
+    constexpr int SEEN = OUT + 2;
     for (int64 q = 0; q < tiles; q += LANES) {
         Lanes half[SEEN][OUT];  // [column of places][row of the tile]
         for (int x = 0; x < SEEN; ++x) {
@@ -101,7 +126,7 @@ INLINE void transform_back(const float* places, int64 apart, int64 tiles, float*
 }
 
 // Phases to rows of pixels.
-template <bool rectified>
+template <int OUT, bool rectified>
 static void put_section(const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* plane)
 {
     const int64 first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height);
@@ -132,11 +157,13 @@ INLINE void products(
 
 constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
 
-// `weights`: G g G^T, (groups, 36, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
+// `weights`: G g G^T, (groups, places, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
+template <int OUT>
 static void winograd(
     const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, const Finish* last,
     const Batch& batch, float* result)
 {
+    constexpr int SEEN = OUT + 2, PLACES = SEEN * SEEN;
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 tile_rows = up(to.rows, OUT), per_row = p.pitch, blocks = up(to.channels, ROWS);
@@ -167,8 +194,8 @@ static void winograd(
             const Section section = section_of(i);
             for (int64 c = 0; c < p.channels; ++c) {
                 const float* plane = source + section.image * batch.from + (group * p.channels + c) * p.height * p.width;
-                lay_tiles(plane, p, section.first, section.rows, size, padded, planes);
-                transform_channel(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
+                lay_tiles<OUT>(plane, p, section.first, section.rows, size, padded, planes);
+                transform_channel<OUT>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
         }
         for (int64 place = 0; place < PLACES; ++place) {
@@ -184,8 +211,8 @@ static void winograd(
             for (int64 i = 0; i < all; ++i) {
                 const Section section = section_of(i);
                 const int64 channel = group * to.channels + block * ROWS + o;
-                transform_back(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
-                const auto put = rectified ? put_section<true> : put_section<false>;
+                transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
+                const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
                     result + section.image * batch.to + channel * to.height * to.width);
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);

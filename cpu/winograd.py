@@ -1,12 +1,13 @@
-"""Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3): what winograd.h is given.
+"""Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3) and F(2 x 2, 3 x 3): what winograd.h is given.
 
-It does with 36 products what takes 144 directly, and rounds a little more: a whole VGG-16 differs from float64 by 1e-6, not
-6e-7. A sum that is exactly 0 may come out as 1e-9; where that matters (excitation backprop divides by such sums) ``exactly``
+The first does with 36 products what takes 144 directly, and rounds a little more: a whole VGG-16 differs from float64 by 1e-6, not
+6e-7. The second does with 16 what takes 36: on small planes its tiles fill registers that the larger ones leave idle. A sum that is exactly 0 may come out as 1e-9; where that matters (excitation backprop divides by such sums) ``exactly``
 keeps to direct sums.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,20 +18,24 @@ import numpy as np
 from . import plans
 from .plans import Geometry, Pair, Plan
 
-TILE = 4  # outputs along an axis
 LEAST_CHANNELS = 24  # of both sides, for the transforms to be worth it
+TRANSFORMS = 1.3  # how much they add to the products, about
+LANES = 16  # tiles that a register holds, on processors whose registers are wide
 
 _root = np.sqrt(0.5)
-G = np.array(  # the kernel's polynomial at 0, sqrt(1/2), -sqrt(1/2), sqrt(2), -sqrt(2), infinity, over the others' distances
-    [
-        [1, 0, 0],
-        [-2 / 3, -2 / 3 * _root, -1 / 3],
-        [-2 / 3, 2 / 3 * _root, -1 / 3],
-        [1 / 6, 1 / 3 * _root, 1 / 3],
-        [1 / 6, -1 / 3 * _root, 1 / 3],
-        [0, 0, 1],
-    ]
-)
+G = {  # by the tile's side: the kernel's polynomial at the points, over each one's distances from the others
+    4: np.array(  # 0, sqrt(1/2), -sqrt(1/2), sqrt(2), -sqrt(2), infinity
+        [
+            [1, 0, 0],
+            [-2 / 3, -2 / 3 * _root, -1 / 3],
+            [-2 / 3, 2 / 3 * _root, -1 / 3],
+            [1 / 6, 1 / 3 * _root, 1 / 3],
+            [1 / 6, -1 / 3 * _root, 1 / 3],
+            [0, 0, 1],
+        ]
+    ),
+    2: np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),  # 0, 1, -1, infinity
+}
 
 _exactly: ContextVar[bool] = ContextVar("exactly", default=False)
 
@@ -45,28 +50,35 @@ def exactly(wanted: bool = True) -> Iterator[None]:
         _exactly.reset(before)
 
 
-def suits(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> bool:
-    """Whether it applies, and takes fewer products than the direct way: small planes leave many lanes of a tile idle."""
+def suitable(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> int | None:
+    """The side of the tiles that take the fewest products, all lanes of registers counted; ``None`` where the direct way does."""
     if _exactly.get() or min(channels, outputs) < LEAST_CHANNELS:
-        return False
+        return None
     if (tuple(geometry.kernel), tuple(geometry.stride), tuple(geometry.dilation)) != ((3, 3), (1, 1), (1, 1)):
-        return False
-    rows, columns = geometry.reduced(spatial)
-    tiles = -(-rows // TILE) * -(-columns // TILE)
-    return 36 * 1.3 * (-(-tiles // 16) * 16) < 9 * rows * columns
+        return None
+    side, products = _fewest(geometry.reduced(spatial))
+    return side if TRANSFORMS * products < 9 * math.prod(geometry.reduced(spatial)) else None
 
 
 @lru_cache(4096)
-def plan(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
+def _fewest(positions: Pair) -> tuple[int, int]:
+    """The side of the tiles, and the products of a channel."""
+    tiles = {side: math.prod(-(-n // side) for n in positions) for side in G}
+    products = {side: (side + 2) ** 2 * -(-number // LANES) * LANES for side, number in tiles.items()}
+    side = min(products, key=lambda side: products[side])
+    return side, products[side]
+
+
+@lru_cache(4096)
+def plan(side: int, channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
     (h, w), (rows, columns), (top, left) = spatial, geometry.reduced(spatial), geometry.pad
-    pitch = -(-columns // TILE)
-    planes = plans.Planes(channels, h, w, -top, -left, TILE, TILE, pitch, 1)
+    planes = plans.Planes(channels, h, w, -top, -left, side, side, -(-columns // side), 1)
     result = plans.Result(rows, columns, outputs, rows, columns)
     return Plan(planes, result, [])
 
 
-def transformed(weights: np.ndarray) -> np.ndarray:
-    """(groups, outputs, channels, 3, 3) -> (groups * 36, outputs, channels): G g G^T."""
-    groups, outputs, channels = weights.shape[:3]
-    places = np.einsum("ai,bj,goc ij->gab oc".replace(" ", ""), G, G, weights, optimize=True)
-    return places.astype(np.float32).reshape(groups * 36, outputs, channels)
+def transformed(weights: np.ndarray, side: int) -> np.ndarray:
+    """(groups, outputs, channels, 3, 3) -> (groups * places, outputs, channels): G g G^T."""
+    outputs, channels = weights.shape[1:3]
+    places = np.einsum("ai,bj,gocij->gaboc", G[side], G[side], weights, optimize=True)
+    return places.astype(np.float32).reshape(-1, outputs, channels)

@@ -90,8 +90,10 @@ def max_pool(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "max_pool",
         arrays,
-        lambda a: pooling.max_pool(a["x"], where, a["y"], a["winners"])
-        or kernels.max_pool(a["x"], where.record(), a["y"], a["winners"]),
+        lambda a: (
+            pooling.max_pool(a["x"], where, a["y"], a["winners"])
+            or kernels.max_pool(a["x"], where.record(), a["y"], a["winners"])
+        ),
         lambda a: _views(a["x"]).max((-2, -1)),
     )
 
@@ -103,8 +105,10 @@ def to_winners(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "to_winners",
         arrays,
-        lambda a: pooling.to_winners(a["x"], a["winners"], where, a["y"])
-        or kernels.to_winners(a["x"], a["winners"], where.record(), a["y"]),
+        lambda a: (
+            pooling.to_winners(a["x"], a["winners"], where, a["y"])
+            or kernels.to_winners(a["x"], a["winners"], where.record(), a["y"])
+        ),
         lambda a: _added(shape, lambda i, j: a["x"] * (a["winners"] == SIDE * i + j)),
     )
 
