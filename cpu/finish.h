@@ -6,7 +6,7 @@
 // `images` images, since several targets share them.
 struct Finish {
     const float *onto, *times, *where;
-    int64 images;
+    int64 images = 1;
 };
 
 // Some neighbouring numbers of an image, from the one numbered `first` on, of which there are `sums`. `size`: of an image.

@@ -63,7 +63,8 @@ INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[4])
     to[2] = in_turn<0>(more_ac, more_bd), to[3] = in_turn<1>(more_ac, more_bd);
 }
 
-// A register to its place in a row, of which `room` numbers are left. What is written beyond it, the next one writes over.
+// A register to its place in a row of a plane, of which `room` numbers are left. What reaches into the next row, that row's first
+// register writes over later.
 template <typename Register, typename Number>
 INLINE void put_row(const Register& from, int64 room, Number* to)
 {

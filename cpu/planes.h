@@ -65,14 +65,17 @@ INLINE void lay_phases(const Planes& p, const float* pixels, int64 size, float* 
             for (int64 j = 0; j < p.pitch; ++j) to[phase * size + j] = pixels[j * p.phases_w + phase];
 }
 
-// The same for a row that is read where it lies, with what lies around it; then padding where there are no pixels.
+// The same for a row that is read where it lies, with what lies around it (so not at the source's ends); then padding where there
+// are no pixels.
 INLINE void lay_phases_there(const Planes& p, const float* row, int64 size, float padding, float* to)
 {
     lay_phases(p, row + p.left, size, to);
     const int64 number = p.phases_w * p.pitch;
     const Range real = inside(p.left, 1, p.width, number);
-    for (int64 j = 0; j < real.first; ++j) to[j % p.phases_w * size + j / p.phases_w] = padding;
-    for (int64 j = real.end; j < number; ++j) to[j % p.phases_w * size + j / p.phases_w] = padding;
+    for (int64 j = 0; j < number; ++j) {
+        if (j == real.first) j = real.end;
+        if (j < number) to[j % p.phases_w * size + j / p.phases_w] = padding;
+    }
 }
 
 // How much padding a row begins with: it ends the row before as well (_pitch of plans.py).

@@ -92,7 +92,7 @@ static void gather(const Source& source, const Work& work, const std::vector<Pan
 // What becomes of a bank's sums. Of banks that add up only the first meets what was there before, and only the last ends it.
 INLINE Finish ending(const Work& work, const Bank& bank)
 {
-    const Finish whole = work.last ? *work.last : Finish{nullptr, nullptr, nullptr, 1};
+    const Finish whole = work.last ? *work.last : Finish{};
     if (!work.p.sum) return whole;
     const bool first = &bank == work.banks, end = &bank == work.banks + work.p.banks - 1;
     return {first ? whole.onto : bank.result, whole.times, end ? whole.where : nullptr, whole.images};
@@ -105,7 +105,8 @@ INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank
     const int64 first = block * ROWS, channel = work.group * bank.outputs + first;
     const float* bias = bank.bias ? bank.bias + (work.group * up(bank.outputs, ROWS) + block) * ROWS : nullptr;
     const Finish last = ending(work, bank);
-    const bool ends = last.onto || last.times || last.where, straight = pieces[0].number == V * LANES && last.onto != bank.result;
+    const bool ends = last.onto || last.times || last.where;
+    const bool straight = pieces[0].number == V * LANES && last.onto != bank.result;  // else it would overwrite what it adds to
     for (int64 r = 0; r < std::min<int64>(ROWS, bank.outputs - first); ++r) {
         const int64 plane = (channel + r) * work.p.pixels;
         float lane[V * LANES];
@@ -158,14 +159,14 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
 
 static void multiply(const Source* sources, const Bank* banks, const Products& p, const Finish* last)
 {
-    if (p.images == 0) return;
+    if (p.images * p.pixels == 0) return;
     int64 channels = 0, outputs = 0;
     for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
     for (int64 i = 0; i < p.banks; ++i) outputs = std::max(outputs, banks[i].outputs);
     const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES), wanted = up(3 * omp_get_max_threads(), p.groups);
     const int64 near = std::max<int64>(1, NEAR / (channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
     const int64 stretch = share(vectors, wanted, VECTORS), parts = up(vectors, stretch);
-    const int64 some = share(blocks, up(wanted, parts), p.banks), chunks = up(blocks, some);
+    const int64 some = share(blocks, up(wanted, parts), p.banks), chunks = up(blocks, some);  // all banks of a sum in one thread
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < p.groups * parts * chunks; ++number) {

@@ -53,7 +53,8 @@ struct Pooled {
     float* maxima;
     signed char* winners;
     const float* next;
-    const int64 strips = up(w.columns, LANES), windows = w.rows * w.columns, part = up(w.height * w.width, w.rows * strips);
+    const int64 strips = up(w.columns, LANES), windows = w.rows * w.columns;
+    const int64 part = up(w.height * w.width, w.rows * strips);  // to be fetched with each register of results
 
     void put(int64 row, int64 strip, const Best& best) const
     {
@@ -79,7 +80,7 @@ static void max_pool_plane(const float* planes, const int64* offset, int64 pitch
 template <int K>
 static void max_pool_rows(const float* planes, const int64* offset, int64 pitch, const Windows w, const Pooled to)
 {
-    for (int64 strip = to.strips - 1; strip >= 0; --strip) {  // from the right, see put_row
+    for (int64 strip = to.strips - 1; strip >= 0; --strip) {  // rows' first registers last, see put_row
         const float* at = planes + strip * LANES;
         Best rows[K];
         for (int i = 1; i < K; ++i) rows[i] = best_of(at, offset + (i - 1) * K, K);
@@ -148,11 +149,11 @@ static void send_around(const Windows w, const int* won, const float* from, cons
 // One window after the other, the last one first. `where`: how far a cell's pixel lies from that of a window's first cell.
 static void send_each(const Windows w, const int64* where, const signed char* won, const float* from, float* pixels)
 {
-    const int64 windows = w.rows * w.columns, area = w.height * w.width, part = up(area, w.rows);
+    const int64 windows = w.rows * w.columns, area = w.height * w.width, share_of_row = up(area, w.rows);
     std::memset(pixels, 0, area * sizeof(float));
     for (int64 row = w.rows - 1; row >= 0; --row) {
         fetch<0>(from + windows + row * w.columns, w.columns);
-        fetch<1>(pixels + area + row * part, part);
+        fetch<1>(pixels + area + row * share_of_row, share_of_row);
         for (int64 column = w.columns - 1; column >= 0; --column) {
             const int64 window = row * w.columns + column, cell = won[window];
             if (cell >= 0) pixels[(row * w.stride_h - w.top) * w.width + column * w.stride_w - w.left + where[cell]] += from[window];
@@ -160,32 +161,43 @@ static void send_each(const Windows w, const int64* where, const signed char* wo
     }
 }
 
-static void to_winners(
+static void to_winners_around(
+    const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
+{
+    const int64 area = w.height * w.width, margin = w.kernel_h * w.width + w.kernel_w, room = area + 2 * margin + LANES;
+    const auto send = w.kernel_h == 3 && w.kernel_w == 3 ? send_around<3> : send_around<0>;
+#pragma omp parallel for schedule(dynamic, at_once(planes))
+    for (int64 plane = 0; plane < planes; ++plane) {
+        float* laid = scratch(2 * room);
+        int* won = reinterpret_cast<int*>(laid + room);
+        std::fill_n(won, room, -1);
+        for (int64 i = 0; i < area; ++i) won[margin + i] = winners[plane * area + i];
+        for (int64 target = 0; target < targets; ++target) {
+            const int64 number = target * planes + plane;
+            const float* from = signal + number * area;
+            std::memcpy(laid + margin, from, area * sizeof(float));
+            send(w, won + margin, laid + margin, from + area, result + number * area);
+            finish(last, number, area, 0, area, result);
+        }
+    }
+}
+
+static void to_winners_each(
     const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
 {
     const int64 windows = w.rows * w.columns, area = w.height * w.width;
     std::vector<int64> where;
     for (int64 y = 0; y < w.kernel_h; ++y)
         for (int64 x = 0; x < w.kernel_w; ++x) where.push_back(y * w.width + x);
-    const auto send = w.kernel_h == 3 && w.kernel_w == 3 ? send_around<3> : send_around<0>;
-    const int64 margin = w.kernel_h * w.width + w.kernel_w, room = windows + 2 * margin + LANES;
-#pragma omp parallel for schedule(dynamic, at_once(planes))
-    for (int64 plane = 0; plane < planes; ++plane) {
-        const signed char* won = winners + plane * windows;
-        float* laid = scratch(2 * room);
-        int* laid_won = reinterpret_cast<int*>(laid + room);
-        if (around(w)) {
-            std::fill_n(laid_won, room, -1);
-            for (int64 i = 0; i < windows; ++i) laid_won[margin + i] = won[i];
-        }
-        for (int64 target = 0; target < targets; ++target) {
-            const float* from = signal + (target * planes + plane) * windows;
-            float* to = result + (target * planes + plane) * area;
-            if (around(w)) {
-                std::memcpy(laid + margin, from, windows * sizeof(float));
-                send(w, laid_won + margin, laid + margin, from + windows, to);
-            } else send_each(w, where.data(), won, from, to);
-            finish(last, target * planes + plane, area, 0, area, result);
-        }
+#pragma omp parallel for schedule(dynamic, at_once(targets * planes))
+    for (int64 number = 0; number < targets * planes; ++number) {
+        send_each(w, where.data(), winners + number % planes * windows, signal + number * windows, result + number * area);
+        finish(last, number, area, 0, area, result);
     }
+}
+
+static void to_winners(
+    const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
+{
+    (around(w) ? to_winners_around : to_winners_each)(signal, winners, w, targets, planes, last, result);
 }

@@ -44,7 +44,8 @@ def to_winners(
     build = _build(signal, winners)
     if build is None:
         return False
-    signal, planes = np.ascontiguousarray(signal), winners.size // math.prod(windows.positions)
+    signal, winners = np.ascontiguousarray(signal), np.ascontiguousarray(winners)
+    planes = winners.size // math.prod(windows.positions)
     build.to_winners(
         *(address(signal), address(winners), _record(windows).address, signal.size // winners.size, planes),
         *(last and last.address, address(pixels)),

@@ -91,23 +91,21 @@ def _on_gpu(argument: Any, number: Callable[[float], Any]) -> Any:
 
 def _slots(arguments: tuple[Any, ...], types: tuple[np.dtype, ...]) -> bytes | None:
     """The arguments as host.cpp reads them: 8 bytes each, a number or an address. ``None`` if one is an array that it cannot read."""
-    layout: list[str] = []
-    values: list[float] = []
+    single = types[0].itemsize == 4
+    slots: list[tuple[str, float]] = []
     for argument in arguments:
-        layout.append("q")
         if isinstance(argument, int):
-            values.append(argument)
+            slots.append(("q", argument))
         elif isinstance(argument, Record):
-            values.append(argument.address)
+            slots.append(("q", argument.address))
         elif isinstance(argument, float):
-            layout[-1] = "f4x" if types[0].itemsize == 4 else "d"
-            values.append(argument)
+            slots.append(("f4x" if single else "d", argument))
         elif _readable(argument, types):
             array = argument.array if isinstance(argument, Rows) else argument
-            values.append(array.__array_interface__["data"][0])
+            slots.append(("q", array.__array_interface__["data"][0]))
         else:
             return None
-    return pack("".join(layout), *values)
+    return pack("".join(layout for layout, _ in slots), *(value for _, value in slots))
 
 
 def _instance(kernel: str, types: tuple[np.dtype, ...]) -> str | None:

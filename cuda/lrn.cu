@@ -18,13 +18,14 @@ struct Powers {
     T power, inverse;  // scale^-beta, 1 / scale
 };
 
-// Every published net has beta 3/4: two roots and one division, which a CPU takes of many numbers at once.
+// Every published net has beta 3/4: two roots and one division, which a CPU takes of many numbers at once. 1 / scale is then
+// scale^-3/4 (scale^-3/4 scale^1/2): in this order no part of it leaves the range of T before it does.
 template <typename T>
 __device__ Powers<T> powers(T scale, T beta)
 {
     if (beta != T(0.75)) return {pow(scale, -beta), 1 / scale};
     const T root = sqrt(scale), power = 1 / (root * sqrt(root));
-    return {power, power * power * root};
+    return {power, power * (power * root)};
 }
 
 // running + factor value^2: in single precision with one rounding, which is Caffe's.

@@ -122,13 +122,14 @@ def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
 def _write_together(numbers: Sequence[int], behind: Mapping[int, int], trace: Trace, joints: Joints) -> None:
     """Siblings, and the ReLUs ``behind`` them."""
     nodes, ends, banks = trace.graph.nodes, [], []
-    x = trace.values[nodes[numbers[0]].bottoms[0]]
+    first = nodes[numbers[0]]
+    x = trace.values[first.bottoms[0]]
     for number in numbers:
         layer = cast(Convolution, nodes[number].layer)
         (end,) = nodes[behind.get(number, number)].tops
         ends.append(end)
         banks.append(layer.bank(trace.parameters[layer.name], number in behind, joints.place(end, x)))
-    tops = correlate_together(x, banks, layer.geometry(x.shape))
+    tops = correlate_together(x, banks, cast(Convolution, first.layer).geometry(x.shape))
     trace.values.update(zip(ends, tops, strict=True))
 
 

@@ -115,11 +115,12 @@ class Graph:
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make()`` gives, or gave for this key before. It follows from the graph and the key alone."""
-        if key not in self._known:
+        made = self._known.get(key)
+        if made is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[key] = make()
-        return self._known[key]
+            made = self._known[key] = make()
+        return made
 
     def needed_for(self, wanted: Iterable[int], given: Iterable[int] = ()) -> Sequence[int]:
         """The nodes that make the ``wanted`` values from the ``given`` ones, in order."""

@@ -113,11 +113,7 @@ class _Walker:
             self._walk.signals.update({v: s for v, s in at_tops if v in self._wanted and s is not None})
             if any(signal is not None for signal in arriving):
                 self._pass_on(number, arriving)
-        senders = self._doors.waiting(number)
-        if senders:
-            layer, (value,) = cast(Convolution, node.layer), node.bottoms
-            self._arrive(value, layer.transposed_together(senders, self._trace.shapes[value], self._arrival(number)))
-            senders.clear()
+        self._send_those_who_wait(number)
 
     def _pass_on(self, number: int, arriving: Sequence[Array | None]) -> None:
         node, step, rule = self._trace.graph.nodes[number], self._trace.step(number), self._rule
@@ -139,6 +135,15 @@ class _Walker:
         for value, signal in zip(node.bottoms, rule.at(node.layer)(step, signals, *arrival), strict=True):
             if signal is not None and value in self._useful:
                 self._arrive(value, signal)
+
+    def _send_those_who_wait(self, number: int) -> None:
+        """For this node, which may have had nothing to send itself."""
+        senders = self._doors.all_there(number)
+        if senders:
+            node = self._trace.graph.nodes[number]
+            layer, (value,) = cast(Convolution, node.layer), node.bottoms
+            self._arrive(value, layer.transposed_together(senders, self._trace.shapes[value], self._arrival(number)))
+            senders.clear()
 
     def _arrival(self, number: int) -> Arrival:
         """What a node's first signal meets."""

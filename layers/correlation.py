@@ -150,7 +150,7 @@ def correlate(
 
 def correlate_together(x: Array, banks: Sequence[Bank], geometry: Geometry) -> list[Array]:
     """The same by several banks of filters of a ``pointwise`` geometry; the engine reads an image once for all of them."""
-    if x.ndim != geometry.rank + 2 or not engine.serves(x, *(bank.weights for bank in banks)):
+    if geometry.rank != 2 or x.ndim != 4 or not engine.serves(x, *(bank.weights for bank in banks)):
         return [correlate(x, weights, geometry, *more) for weights, *more in banks]
     placed = [bank.into is None or convolution.holds(bank.into) for bank in banks]
     own = [bank if there else bank._replace(into=None) for bank, there in zip(banks, placed, strict=True)]
@@ -194,14 +194,15 @@ def correlate_transposed(
 
 def send_together(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival = ALONE) -> Array:
     """The sum of several input gradients of a ``pointwise`` geometry, one after the other, and what becomes of it."""
-    (first, _, times), arrays = senders[0], [array for sender in senders for array in sender[:2]]
+    times = senders[0].times
     last = finish(replace(arrival, times=times), 3)
-    missed = last is None and any(array is not None for array in (arrival.onto, times, arrival.where))
-    if missed or first.ndim < 4 or not engine.serves(*arrays) or any(sender.times is not times for sender in senders):
+    wanted = any(array is not None for array in (arrival.onto, times, arrival.where))
+    one_way = geometry.rank == 2 and all(sender.times is times for sender in senders) and (last or not wanted)
+    if not one_way or not engine.serves(*(array for sender in senders for array in sender[:2])):
         return _sent_in_turn(senders, geometry, spatial, arrival)
     stacks = [(signal.reshape(-1, *signal.shape[-3:]), weights) for signal, weights, _ in senders]
     x = convolution.correlate_transposed_together(stacks, geometry, spatial, last)
-    return x.reshape(*first.shape[:-3], *x.shape[1:])
+    return x.reshape(*senders[0].signal.shape[:-3], *x.shape[1:])
 
 
 def _sent_in_turn(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival) -> Array:

@@ -129,6 +129,19 @@ def test_a_power_of_three_quarters_is_right_to_its_last_digits(dtype: Any) -> No
     np.testing.assert_allclose(lrn.frozen(np.ones_like(scale), scale), exact, rtol=2 * np.finfo(dtype).eps)
 
 
+@TYPES
+@pytest.mark.parametrize("size", [1e-14, 1e-3, 1e3, 3e15])
+def test_the_gradient_of_lrn_stays_in_range(dtype: Any, size: float) -> None:
+    """Of numbers far from 1 that are their own normalisers: y = x^(-1/2), dx = -1/2 dy x^(-3/2), the difference of two parts."""
+    lrn = bench.make("LRN", "lrn_param { local_size: 1 alpha: 1 beta: 0.75 k: 0 }")
+    drawn = (np.random.default_rng(seed).uniform(1, 9, (2, 1, 12, 5)) for seed in (0, 1))
+    x, signal = ((size * numbers).astype(dtype) for numbers in drawn)
+    step = bench.step(lrn, [x])
+    x, signal = x.astype(np.longdouble), signal.astype(np.longdouble)
+    found = lrn.gradient(step, [signal[None].astype(dtype)])[0][0]
+    np.testing.assert_allclose(found.astype(np.longdouble), -signal * x**-1.5 / 2, rtol=32 * np.finfo(dtype).eps)
+
+
 def test_gates_of_another_type_go_by_numpy() -> None:
     """Types mix as in NumPy: no kernel reads one as the other."""
     many, one = numbers((2, 5), np.float64, 0), numbers((5,), np.float32, 1)

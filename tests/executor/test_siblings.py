@@ -41,7 +41,7 @@ def doors(order: str, dtype: str = "float32") -> Net:
 @contextmanager
 def each_alone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(siblings, "_pointwise", lambda node, trace: False)
+        patch.setattr(siblings, "_pointwise", lambda trace, number: None)
         yield
 
 
@@ -82,6 +82,27 @@ def test_a_given_blob_is_not_made_again() -> None:
     np.testing.assert_array_equal(trace["b"], b)
     with each_alone():
         np.testing.assert_array_equal(net.forward(data=x, b=b)["out"], trace["out"])
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("shape", "axes"), [((2, 5, 7), "11"), ((2, 5, 3, 4, 3), "11"), ((2, 5, 5, 4, 3), "12")])
+def test_blobs_that_are_no_images(shape: tuple[int, ...], axes: str, rule: str) -> None:
+    """One or three spatial axes, or another axis of channels for each: then everyone is alone."""
+    text, rng = data(*shape), np.random.default_rng(0)
+    for name, axis in zip("ab", axes, strict=True):
+        options = f"convolution_param {{ num_output: 5 kernel_size: 1 axis: {axis} }}"
+        text += layer(name, "Convolution", "data", options)
+    text += layer("sum", "Eltwise", "a b")
+    rank = {name: len(shape) - int(axis) - 1 for name, axis in zip("ab", axes, strict=True)}
+    weights = {name: (rng.normal(size=(5, 5, *[1] * rank[name])), rng.normal(size=5)) for name in "ab"}
+    net, x = make(text, weights, "float32"), rng.normal(size=shape).astype(np.float32)
+    signal = rng.normal(size=(2, *shape)).astype(np.float32)
+    with each_alone():
+        expected = net.forward(data=x)
+        below = net.backward(expected, {"sum": signal}, rule)["data"]
+    trace = net.forward(data=x)
+    np.testing.assert_array_equal(trace["sum"], expected["sum"])
+    np.testing.assert_array_equal(net.backward(trace, {"sum": signal}, rule, to=["data"])["data"], below)
 
 
 @pytest.mark.skipif(engine() is None, reason="the engine is not built, or turned off")
