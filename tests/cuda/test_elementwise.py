@@ -130,7 +130,7 @@ def test_a_power_of_three_quarters_is_right_to_its_last_digits(dtype: Any) -> No
 
 
 @TYPES
-@pytest.mark.parametrize("size", [1e-14, 1e-3, 1e3, 3e15])
+@pytest.mark.parametrize("size", [1e-14, 1e-3, 1e3, 1e13])
 def test_the_gradient_of_lrn_stays_in_range(dtype: Any, size: float) -> None:
     """Of numbers far from 1 that are their own normalisers: y = x^(-1/2), dx = -1/2 dy x^(-3/2), the difference of two parts."""
     lrn = bench.make("LRN", "lrn_param { local_size: 1 alpha: 1 beta: 0.75 k: 0 }")
