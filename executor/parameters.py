@@ -79,6 +79,8 @@ def with_borrowed(graph: Graph, blobs: Mapping[str, tuple[Array, ...]]) -> dict[
 
 def add_up(graph: Graph, gradients: dict[str, tuple[Array, ...]]) -> dict[str, tuple[Array, ...]]:
     """Gradients with the sum over all who share a parameter in the place of each, as Caffe accumulates them."""
+    if not gradients:
+        return gradients
     groups: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for layer, index, owner, owner_index in shared_parameters(graph):
         groups.setdefault((owner, owner_index), [(owner, owner_index)]).append((layer, index))
