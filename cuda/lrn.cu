@@ -12,6 +12,7 @@
 
 constexpr int64 STRIP = 256;  // pixels of one image that a block carries through all channels
 constexpr int64 WIDEST = 15;  // the most channels that the gradient's window may have
+constexpr int64 USUAL = 5;    // as many as every published net's has: it is summed at once
 
 template <typename T>
 struct Powers {
@@ -86,6 +87,26 @@ __device__ void enter(const T* x, const T* scale, const T* signal, T* ratio, T* 
     }
 }
 
+// The second part of a channel's dx, once the last channel of its window is there: the `newest`.
+template <typename T>
+__device__ void subtract(
+    const T (&ratios)[WIDEST][STRIP], int64 newest, int64 window, T* sum, T weight, const T* x, T* to, int64 pixels)
+{
+    const T* last = ratios[newest % window];
+    if (window == USUAL) {
+        const T *a = ratios[(newest + 1) % USUAL], *b = ratios[(newest + 2) % USUAL];
+        const T *c = ratios[(newest + 3) % USUAL], *d = ratios[(newest + 4) % USUAL];
+        for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) to[i] -= weight * x[i] * (a[i] + b[i] + c[i] + d[i] + last[i]);
+        return;
+    }
+    for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) sum[i] = 0;
+    for (int64 j = newest + 1; j < newest + window; ++j) {
+        const T* one = ratios[j % window];
+        for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) sum[i] += one[i];
+    }
+    for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) to[i] -= weight * x[i] * (sum[i] + last[i]);
+}
+
 // `window` <= WIDEST; `weight` is 2 alpha/n beta. A block: one strip of one image under one target; a thread keeps to its pixels.
 template <typename T>
 __global__ void lrn_gradient(
@@ -108,12 +129,7 @@ __global__ void lrn_gradient(
             else
                 for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratio[i] = 0;
             if (entering < half) continue;
-            for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] = 0;
-            for (int64 j = entering + 1; j < entering + window; ++j) {  // from the first channel in the window to the last but one
-                const T* one = ratios[j % window];
-                for (int64 i = threadIdx.x; i < end; i += blockDim.x) sum[i] += one[i];
-            }
-            for (int64 i = threadIdx.x; i < end; i += blockDim.x) to[row + here + i] -= weight * x[image + here + i] * (sum[i] + ratio[i]);
+            subtract(ratios, entering, window, sum, weight, x + image + here, to + row + here, end);
         }
     }
 }

@@ -61,6 +61,7 @@ class Windows:
         """The same for a kernel."""
         return kernels.windows(self.size, self.kernel, self.stride, self.pad, (1, 1), self.positions)
 
+    @cached_property
     def divisor(self) -> np.ndarray:
         """Caffe's divisor of an average: (pooled H, pooled W)."""
         rows, columns = (
@@ -268,7 +269,7 @@ class Pooling(Layer):
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
         xp = array_module(array)
-        return xp.asarray(self.windows(bottom or array.shape).divisor(), array.dtype)
+        return xp.asarray(self.windows(bottom or array.shape).divisor, array.dtype)
 
     def _stochastic_gradient(self, x: Array, signal: Array) -> Array:
         sums, squares = self.window_sums(x), self.window_sums(x * x)
