@@ -10,6 +10,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from .launcher import Record, Rows, launch
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -19,7 +21,8 @@ ROW = (128,)  # threads over the columns of a row
 PLANE = (32, 8)  # over columns and rows
 TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
 STRIP = 256  # pixels of an image that a block of lrn.cu takes
-WIDEST = 15  # the most channels that a window of lrn.cu's gradient may have
+LONGEST = 512  # as many on a CPU where the gradient reads three arrays at once: longer stretches of each
+WIDEST = 9  # the most channels that a window of lrn.cu's gradient may have
 STRETCH = 1024  # pixels of a map that a block of maps.cu makes
 
 
@@ -155,8 +158,9 @@ def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float
     images, channels, pixels = len(x), x.shape[1], math.prod(x.shape[2:])
     if size > WIDEST:
         return False
-    arguments = (x, scale, signal, to, len(signal), images, channels, pixels, size, float(weight), float(beta))
-    return launch("lrn.cu", "lrn_gradient", (x,), len(signal) * images * -(-pixels // STRIP), *arguments, threads=ROW)
+    strip = LONGEST if isinstance(x, np.ndarray) else STRIP
+    arguments = (x, scale, signal, to, len(signal), images, channels, pixels, strip, size, float(weight), float(beta))
+    return launch("lrn.cu", "lrn_gradient", (x,), len(signal) * images * -(-pixels // strip), *arguments, threads=ROW)
 
 
 def share(mass: Array, z: Array, epsilon: float, shares: Array) -> bool:

@@ -10,9 +10,10 @@
 
 #include "index.h"
 
-constexpr int64 STRIP = 256;  // pixels of one image that a block carries through all channels
-constexpr int64 WIDEST = 15;  // the most channels that the gradient's window may have
-constexpr int64 USUAL = 5;    // as many as every published net's has: it is summed at once
+constexpr int64 STRIP = 256;    // pixels of one image that a block carries through all channels
+constexpr int64 LONGEST = 512;  // as many at most where the gradient is told how many
+constexpr int64 WIDEST = 9;     // the most channels that the gradient's window may have
+constexpr int64 USUAL = 5;      // as many as every published net's has: it is summed at once
 
 template <typename T>
 struct Powers {
@@ -90,7 +91,7 @@ __device__ void enter(const T* x, const T* scale, const T* signal, T* ratio, T* 
 // The second part of a channel's dx, once the last channel of its window is there: the `newest`.
 template <typename T>
 __device__ void subtract(
-    const T (&ratios)[WIDEST][STRIP], int64 newest, int64 window, T* sum, T weight, const T* x, T* to, int64 pixels)
+    const T (&ratios)[WIDEST][LONGEST], int64 newest, int64 window, T* sum, T weight, const T* x, T* to, int64 pixels)
 {
     const T* last = ratios[newest % window];
     if (window == USUAL) {
@@ -107,17 +108,18 @@ __device__ void subtract(
     for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) to[i] -= weight * x[i] * (sum[i] + last[i]);
 }
 
-// `window` <= WIDEST; `weight` is 2 alpha/n beta. A block: one strip of one image under one target; a thread keeps to its pixels.
+// `window` <= WIDEST, `strip` <= LONGEST; `weight` is 2 alpha/n beta. A block: one strip of one image under one target; a thread keeps
+// to its pixels.
 template <typename T>
 __global__ void lrn_gradient(
     const T* __restrict__ x, const T* __restrict__ scale, const T* __restrict__ signal, T* __restrict__ to, int64 targets, int64 images,
-    int64 channels, int64 pixels, int64 window, T weight, T beta)
+    int64 channels, int64 pixels, int64 strip, int64 window, T weight, T beta)
 {
-    __shared__ T ratios[WIDEST][STRIP];  // of the channels in the window, each in the place of the one that left
-    __shared__ T sum[STRIP];
-    const int64 strips = divided_up(pixels, STRIP), half = window / 2;
+    __shared__ T ratios[WIDEST][LONGEST];  // of the channels in the window, each in the place of the one that left
+    __shared__ T sum[LONGEST];
+    const int64 strips = divided_up(pixels, strip), half = window / 2;
     for (int64 number = blockIdx.x; number < targets * images * strips; number += gridDim.x) {
-        const int64 first = number % strips * STRIP, end = lesser(STRIP, pixels - first);
+        const int64 first = number % strips * strip, end = lesser(strip, pixels - first);
         const int64 image = number / strips % images * channels * pixels + first, row = number / strips * channels * pixels + first;
         for (int64 j = 0; j < window; ++j)
             for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratios[j][i] = 0;
