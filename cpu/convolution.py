@@ -101,6 +101,8 @@ def correlate_transposed(
 
     ``last``: what becomes of it, where ``finishes(geometry)``.
     """
+    if geometry.pointwise:
+        return correlate_transposed_together([(signal, weights)], geometry, spatial, last)
     by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
@@ -112,8 +114,6 @@ def correlate_transposed(
         x = np.empty(whole, np.float32)
         _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last)
         return x
-    if geometry.pointwise:
-        return correlate_transposed_together([(signal, weights)], geometry, spatial, last)
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
     x = (np.empty if everywhere else np.zeros)(whole, np.float32)
@@ -140,11 +140,9 @@ def correlate_transposed_together(
 
 
 def _turned(weights: np.ndarray, geometry: Geometry) -> Filters:
-    def packed() -> np.ndarray:
-        by_channel = weights.reshape(geometry.group, -1, weights.shape[1]).swapaxes(1, 2)
-        return _packed(by_channel)
-
-    return prepared(weights, "transposed", packed), None, False
+    """``correlate_transposed``'s filters of 1 x 1 kernels, as the engine reads them."""
+    by_channel = weights.reshape(geometry.group, -1, weights.shape[1]).swapaxes(1, 2)
+    return prepared(weights, "transposed", lambda: _packed(by_channel)), None, False
 
 
 def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -186,17 +184,13 @@ def _multiply(
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:
     """``Bank`` of pointwise.h."""
+    return source, *_addresses(filters), result.shape[1] // group, address(result), result.strides[0] // 4
+
+
+def _addresses(filters: Filters) -> tuple[int, int, bool]:
+    """Of weights and biases, 0 where there are none; and whether the result is clamped at 0."""
     weights, bias, rectified = filters
-    biases = 0 if bias is None else address(bias)
-    return (
-        source,
-        address(weights),
-        biases,
-        rectified,
-        result.shape[1] // group,
-        address(result),
-        result.strides[0] // 4,
-    )
+    return address(weights), 0 if bias is None else address(bias), rectified
 
 
 def _run(
@@ -211,10 +205,8 @@ def _run(
 ) -> None:
     """One of the engine's functions: ``shape`` and ``more`` are what it asks for before and behind the filters."""
     source = _stack(source)
-    batch, (weights, bias, rectified) = _batch(source, group, result), filters
-    biases = None if bias is None else address(bias)
-    end = last and last.address, batch.address, address(result)
-    function(address(source), shape, address(weights), biases, rectified, *more, *end)
+    end = last and last.address, _batch(source, group, result).address, address(result)
+    function(address(source), shape, *_addresses(filters), *more, *end)
 
 
 def holds(images: np.ndarray) -> bool:

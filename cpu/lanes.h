@@ -24,8 +24,15 @@ INLINE Lanes every_second(Lanes a, Lanes b, std::integer_sequence<int, I...>)
 template <int from>
 INLINE Lanes every_second(Lanes a, Lanes b) { return every_second<from>(a, b, std::make_integer_sequence<int, LANES>{}); }
 
-// The numbers 0, 4, 8, ... from a place on, then 1, 5, 9, ..., and so on.
-INLINE void every_fourth(const float* from, Lanes (&to)[4])
+// The numbers 0, 2, 4, ... from a place on, then 1, 3, 5, ...
+INLINE void in_phases(const float* from, Lanes (&to)[2])
+{
+    const Lanes a = load(from), b = load(from + LANES);
+    to[0] = every_second<0>(a, b), to[1] = every_second<1>(a, b);
+}
+
+// The numbers 0, 4, 8, ..., then 1, 5, 9, ..., and so on.
+INLINE void in_phases(const float* from, Lanes (&to)[4])
 {
     const Lanes a = load(from), b = load(from + LANES), c = load(from + 2 * LANES), d = load(from + 3 * LANES);
     const Lanes even = every_second<0>(a, b), odd = every_second<1>(a, b), more_even = every_second<0>(c, d), more_odd = every_second<1>(c, d);

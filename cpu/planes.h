@@ -56,9 +56,10 @@ INLINE void lay_phases(const Planes& p, const float* pixels, int64 size, float* 
 {
     if (p.phases_w == 2)
         for (int64 j = 0; j < p.pitch; j += LANES) {
-            const Lanes a = load(pixels + 2 * j), b = load(pixels + 2 * j + LANES);
-            store(to + j, every_second<0>(a, b));
-            store(to + size + j, every_second<1>(a, b));
+            Lanes phase[2];
+            in_phases(pixels + 2 * j, phase);
+            store(to + j, phase[0]);
+            store(to + size + j, phase[1]);
         }
     else
         for (int64 phase = 0; phase < p.phases_w; ++phase)
@@ -72,10 +73,9 @@ INLINE void lay_phases_there(const Planes& p, const float* row, int64 size, floa
     lay_phases(p, row + p.left, size, to);
     const int64 number = p.phases_w * p.pitch;
     const Range real = inside(p.left, 1, p.width, number);
-    for (int64 j = 0; j < number; ++j) {
-        if (j == real.first) j = real.end;
-        if (j < number) to[j % p.phases_w * size + j / p.phases_w] = padding;
-    }
+    const auto pad = [&](int64 j) { to[j % p.phases_w * size + j / p.phases_w] = padding; };
+    for (int64 j = 0; j < real.first; ++j) pad(j);
+    for (int64 j = real.end; j < number; ++j) pad(j);
 }
 
 // How much padding a row begins with: it ends the row before as well (_pitch of plans.py).

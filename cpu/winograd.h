@@ -1,11 +1,13 @@
 // Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3): Lavin and Gray, Fast Algorithms for Convolutional
-// Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144; one of 2 x 2, for small planes, 16 and not 36:
+// Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144; one of 2 x 2, for small planes, 16
+// and not 36:
 //
 //     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 (4 x 4) pixels that the tile sees
 //
-// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (0, ±1, infinity). Here a register
-// holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile is one number
-// q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices (tile.h).
+// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (of the smaller tile: 0, ±1
+// and infinity). Here a register holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile
+// is one number q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices
+// (tile.h).
 //
 // Sums that are exactly 0 in a direct correlation are only about 0 here.
 
@@ -53,14 +55,6 @@ struct Section {
     int64 image, first, rows;
 };
 
-INLINE void every(const float* from, Lanes (&to)[4]) { every_fourth(from, to); }
-
-INLINE void every(const float* from, Lanes (&to)[2])
-{
-    const Lanes a = load(from), b = load(from + LANES);
-    to[0] = every_second<0>(a, b), to[1] = every_second<1>(a, b);
-}
-
 // A row of pixels -> the columns that its tiles see, `size` apart; up to LANES numbers are written beyond each.
 template <int OUT>
 INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
@@ -68,8 +62,8 @@ INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padde
     lay_pixels(plane, plane + p.height * p.width, p, y, 0, p.pitch * OUT + 2, padded);
     for (int64 j = 0; j < p.pitch; j += LANES) {
         Lanes column[OUT], next[OUT];
-        every(padded + j * OUT, column);
-        every(padded + j * OUT + OUT, next);
+        in_phases(padded + j * OUT, column);
+        in_phases(padded + j * OUT + OUT, next);
         for (int x = 0; x < OUT + 2; ++x) store(to + x * size + j, x < OUT ? column[x] : next[x - OUT]);
     }
 }

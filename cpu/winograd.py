@@ -1,8 +1,8 @@
 """Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3) and F(2 x 2, 3 x 3): what winograd.h is given.
 
 The first does with 36 products what takes 144 directly, and rounds a little more: a whole VGG-16 differs from float64 by 1e-6, not
-6e-7. The second does with 16 what takes 36: on small planes its tiles fill registers that the larger ones leave idle. A sum that is exactly 0 may come out as 1e-9; where that matters (excitation backprop divides by such sums) ``exactly``
-keeps to direct sums.
+6e-7. The second does with 16 what takes 36: on small planes its tiles fill registers that the larger ones leave idle. A sum that is
+exactly 0 may come out as 1e-9; where that matters (excitation backprop divides by such sums) ``exactly`` keeps to direct sums.
 """
 
 from __future__ import annotations
