@@ -14,28 +14,33 @@
 
 typedef long long int64;
 
+// As Python asks for a piece of work: arguments of 8 bytes each, numbers and addresses. Kernels have blocks, the engine has none.
+typedef void (*Asked)(int64 blocks, const int64* arguments);
+
 struct Engine {
     int64 lanes, rows;  // the widths to which output channels are filled up: in gradients of weights, in weights
-    void (*correlate)(
-        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
-        const int64* shift, int64 terms, const int64* to, const int64* last, const int64* batch, float* result);
-    void (*multiply)(const int64* sources, const int64* banks, const int64* products, const int64* last);
-    void (*correlate_weights)(
-        const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
-        const int64* batch, int64 shares, float* gradient);
-    void (*winograd)(
-        const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to,
-        const int64* last, const int64* batch, float* result);
-    void (*max_pool)(
-        const float* source, const int64* planes, const int64* plane, const int64* shift, const int64* windows, int64 number, float* maxima,
-        signed char* winners);
-    void (*to_winners)(
-        const float* signal, const signed char* winners, const int64* windows, int64 targets, int64 planes, const int64* last, float* pixels);
-    void (*inner_product)(
-        const float* x, const float* weights, const float* bias, int64 positive, int64 images, int64 features, int64 outputs, float* y);
-    void (*inner_product_transposed)(
-        const float* signal, const float* weights, int64 positive, int64 images, int64 features, int64 outputs, float* x);
+    Asked correlate, multiply, correlate_weights, winograd, max_pool, to_winners, inner_product, inner_product_transposed;
 };
+
+template <typename Parameter>
+Parameter argument(int64 number)
+{
+    if constexpr (std::is_pointer_v<Parameter>) return reinterpret_cast<Parameter>(number);
+    else return number;
+}
+
+template <auto function, typename... Parameters, std::size_t... Number>
+void call(void (*)(Parameters...), const int64* arguments, std::index_sequence<Number...>)
+{
+    function(argument<Parameters>(arguments[Number])...);
+}
+
+template <typename... Parameters>
+constexpr auto numbers(void (*)(Parameters...)) { return std::index_sequence_for<Parameters...>{}; }
+
+// A function of numbers and addresses, as Python asks for it.
+template <auto function>
+void asked(int64, const int64* arguments) { call<function>(function, arguments, numbers(function)); }
 
 // A struct of 64-bit integers, as Python gives it.
 template <typename Struct>

@@ -19,10 +19,11 @@ import numpy as np
 
 from ..cuda.launcher import Record
 from . import plans, winograd
-from .engine import Engine, address, engine
+from .engine import Engine, engine
 from .finish import Finish
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
+from .recording import Asked, address, ask, empty
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
@@ -69,7 +70,7 @@ def correlate_together(x: np.ndarray, banks: Sequence[Bank], geometry: Geometry)
 
 def _result(x: np.ndarray, bank: Bank, geometry: Geometry) -> np.ndarray:
     shape = (len(x), len(bank.weights), *geometry.reduced(x.shape[2:]))
-    return np.empty(shape, np.float32) if bank.into is None else bank.into
+    return empty(shape) if bank.into is None else bank.into
 
 
 def _filters(
@@ -111,12 +112,12 @@ def correlate_transposed(
     if side:
         mirrored = by_channel[..., ::-1, ::-1]
         filters = prepared(weights, ("mirrored", side), lambda: _packed(winograd.transformed(mirrored, side)))
-        x = np.empty(whole, np.float32)
+        x = empty(whole)
         _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
-    x = (np.empty if everywhere else np.zeros)(whole, np.float32)
+    x = empty(whole) if everywhere else np.zeros(whole, np.float32)
     for number, phase in enumerate(phases):
 
         def turned(phase: plans.Phase = phase) -> np.ndarray:
@@ -134,7 +135,7 @@ def correlate_transposed_together(
     """The sum of several input gradients, each of its signal and its weights; of 1 x 1 kernels that visit every pixel."""
     signals, filters = zip(*senders, strict=True)
     channels = filters[0].shape[1] * geometry.group
-    x = np.empty((len(signals[0]), channels, *spatial), np.float32)
+    x = empty((len(signals[0]), channels, *spatial))
     _multiply(signals, [(_turned(weights, geometry), x) for weights in filters], geometry.group, last)
     return x
 
@@ -154,7 +155,8 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     sums = np.empty((shares, group, _filled(plan.terms, build.rows), _filled(outputs, build.lanes)), np.float32)
     x, signal = _stack(x), _stack(signal)
     batch = _batch(x, group, signal)
-    build.correlate_weights(
+    ask(
+        build.correlate_weights,
         *(address(x), plan.planes, plan.plane, plan.shift, plan.terms),
         *(address(signal), plan.result, batch.address, shares, address(sums)),
     )
@@ -179,7 +181,7 @@ def _multiply(
     read = Record(*(n for x in sources for n in (address(x), x.shape[1] // group, x.strides[0] // 4)))
     made = Record(*(n for i, bank in enumerate(banks) for n in _numbers(i if sums else 0, *bank, group)))
     products = plans.products(images, group, math.prod(spatial), len(sources), len(banks), sums)
-    _engine().multiply(read.address, made.address, products.address, last and last.address)
+    ask(_engine().multiply, read.address, made.address, products.address, last.address if last else 0)
 
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:
@@ -194,7 +196,7 @@ def _addresses(filters: Filters) -> tuple[int, int, bool]:
 
 
 def _run(
-    function: Callable[..., None],
+    function: Asked,
     shape: int,
     more: tuple[int, ...],
     source: np.ndarray,
@@ -205,8 +207,8 @@ def _run(
 ) -> None:
     """One of the engine's functions: ``shape`` and ``more`` are what it asks for before and behind the filters."""
     source = _stack(source)
-    end = last and last.address, _batch(source, group, result).address, address(result)
-    function(address(source), shape, *_addresses(filters), *more, *end)
+    end = last.address if last else 0, _batch(source, group, result).address, address(result)
+    ask(function, address(source), shape, *_addresses(filters), *more, *end)
 
 
 def holds(images: np.ndarray) -> bool:

@@ -16,5 +16,17 @@ extern "C" __attribute__((visibility("default"))) const Engine* thinktwice_engin
     return std::strcmp(name, "portable") ? nullptr : &portable::engine;
 }
 
+// A piece of work that Python has put on record, and where its arguments lie.
+struct Question {
+    Asked function;
+    int64 blocks;
+    const int64* arguments;
+};
+
+extern "C" __attribute__((visibility("default"))) void thinktwice_replay(const Question* questions, int64 number)
+{
+    for (int64 i = 0; i < number; ++i) questions[i].function(questions[i].blocks, questions[i].arguments);
+}
+
 // Of which text this is a build.
 extern "C" __attribute__((visibility("default"))) const char* thinktwice_digest() { return TEXT_DIGEST; }

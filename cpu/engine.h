@@ -67,6 +67,6 @@ static void run_inner_product_transposed(
 }
 
 extern const Engine engine = {
-    LANES, ROWS, run_correlate, run_multiply, run_correlate_weights, run_winograd, run_max_pool, run_to_winners, run_inner_product,
-    run_inner_product_transposed};
+    LANES, ROWS, asked<run_correlate>, asked<run_multiply>, asked<run_correlate_weights>, asked<run_winograd>, asked<run_max_pool>,
+    asked<run_to_winners>, asked<run_inner_product>, asked<run_inner_product_transposed>};
 }  // namespace ENGINE

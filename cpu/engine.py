@@ -11,6 +11,7 @@ import ctypes
 import os
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -19,26 +20,24 @@ from .memory import keep_freed
 
 HERE = Path(__file__).resolve().parent
 BUILDS = ("avx512", "avx2", "portable")
-NUMBER, POINTER = ctypes.c_longlong, ctypes.c_void_p
+NUMBER = ctypes.c_longlong
+ASKED = ctypes.CFUNCTYPE(None, NUMBER, ctypes.c_char_p)
 
 
 class Engine(ctypes.Structure):
-    """``Engine`` of common.h."""
+    """``Engine`` of common.h: its functions are for ``ask``, over the arguments that engine.h names."""
 
     _fields_ = (
         ("lanes", NUMBER),
         ("rows", NUMBER),
-        (
-            "correlate",
-            ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 2, NUMBER, *[POINTER] * 4),
-        ),
-        ("multiply", ctypes.CFUNCTYPE(None, *[POINTER] * 4)),
-        ("correlate_weights", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 3, NUMBER, POINTER)),
-        ("winograd", ctypes.CFUNCTYPE(None, *[POINTER] * 4, NUMBER, *[POINTER] * 4)),
-        ("max_pool", ctypes.CFUNCTYPE(None, *[POINTER] * 5, NUMBER, *[POINTER] * 2)),
-        ("to_winners", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 2, *[POINTER] * 2)),
-        ("inner_product", ctypes.CFUNCTYPE(None, *[POINTER] * 3, *[NUMBER] * 4, POINTER)),
-        ("inner_product_transposed", ctypes.CFUNCTYPE(None, *[POINTER] * 2, *[NUMBER] * 4, POINTER)),
+        ("correlate", ASKED),
+        ("multiply", ASKED),
+        ("correlate_weights", ASKED),
+        ("winograd", ASKED),
+        ("max_pool", ASKED),
+        ("to_winners", ASKED),
+        ("inner_product", ASKED),
+        ("inner_product_transposed", ASKED),
     )
 
 
@@ -68,7 +67,8 @@ def _library() -> ctypes.CDLL | None:
     told = os.environ.get("THINKTWICE_ENGINE", "")
     library = built(HERE, "_engine", "the engine", told if _is_path(told) else None)
     if library:
-        library.thinktwice_engine.restype = POINTER
+        library.thinktwice_engine.restype = ctypes.c_void_p
+        library.thinktwice_replay.argtypes = (NUMBER, NUMBER)
         keep_freed()
     return library
 
@@ -82,5 +82,6 @@ def serves(*arrays: np.ndarray) -> bool:
     return all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in arrays) and engine() is not None
 
 
-def address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
+def replay(table: int, questions: int) -> None:
+    """Ask the ``questions`` of a table at this address, one after the other."""
+    cast(ctypes.CDLL, _library()).thinktwice_replay(table, questions)

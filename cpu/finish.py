@@ -6,7 +6,8 @@ import math
 from typing import Any, Protocol
 
 from ..cuda.launcher import Record
-from .engine import address, serves
+from .engine import serves
+from .recording import address
 
 
 class Arrival(Protocol):

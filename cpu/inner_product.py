@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .engine import Engine, address, engine, serves
+from .engine import Engine, engine, serves
+from .recording import address, ask
 
 MOST_IMAGES = 16
 
@@ -18,8 +19,9 @@ def inner_product(x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None, p
     if build is None:
         return False
     x = np.ascontiguousarray(x)
-    build.inner_product(
-        *(address(x), address(weights), None if bias is None else address(bias)),
+    ask(
+        build.inner_product,
+        *(address(x), address(weights), 0 if bias is None else address(bias)),
         *(positive, len(x), weights.shape[1], len(weights), address(y)),
     )
     return True
@@ -31,7 +33,8 @@ def transposed(signal: np.ndarray, weights: np.ndarray, positive: bool, x: np.nd
     if build is None:
         return False
     signal = np.ascontiguousarray(signal)
-    build.inner_product_transposed(
+    ask(
+        build.inner_product_transposed,
         *(address(signal), address(weights), positive, len(signal), weights.shape[1], len(weights), address(x))
     )
     return True

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ..cuda.launcher import Record
-from .engine import address
+from .recording import Address
 
 Pair = tuple[int, ...]
 
@@ -85,8 +85,8 @@ class Plan:
     """One sum over shifted planes. ``terms``: (plane, shift) of each."""
 
     def __init__(self, planes: Planes, result: Result, terms: Sequence[tuple[int, int]]):
-        self._numbers = [np.array(numbers, np.int64) for numbers in (planes, result, *np.reshape(terms, (-1, 2)).T)]
-        self.planes, self.result, self.plane, self.shift = map(address, self._numbers)
+        numbers = (planes, result, *np.reshape(terms, (-1, 2)).T)
+        self.planes, self.result, self.plane, self.shift = (Address(np.array(one, np.int64)) for one in numbers)
         self.terms = len(terms)
 
 

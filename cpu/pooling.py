@@ -10,9 +10,10 @@ import numpy as np
 
 from ..cuda.launcher import Record
 from . import plans
-from .engine import Engine, address, engine, serves
+from .engine import Engine, engine, serves
 from .finish import Finish
 from .plans import Pair, Plan, Sliding
+from .recording import address, ask
 
 
 class Windows(Sliding, Protocol):
@@ -30,7 +31,8 @@ def max_pool(x: np.ndarray, windows: Windows, maxima: np.ndarray, winners: np.nd
     if build is None:
         return False
     plan, x, planes = _plan(windows), np.ascontiguousarray(x), winners.size // math.prod(windows.positions)
-    build.max_pool(
+    ask(
+        build.max_pool,
         *(address(x), plan.planes, plan.plane, plan.shift, _record(windows).address),
         *(planes, address(maxima), address(winners)),
     )
@@ -46,9 +48,10 @@ def to_winners(
         return False
     signal, winners = np.ascontiguousarray(signal), np.ascontiguousarray(winners)
     planes = winners.size // math.prod(windows.positions)
-    build.to_winners(
+    ask(
+        build.to_winners,
         *(address(signal), address(winners), _record(windows).address, signal.size // winners.size, planes),
-        *(last and last.address, address(pixels)),
+        *(last.address if last else 0, address(pixels)),
     )
     return True
 

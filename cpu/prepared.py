@@ -6,7 +6,7 @@ Only of arrays that nobody writes to: a net's parameters are such, a solver's ar
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,16 +24,18 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Any]) -> Any:
     made = _kept[id(weights)]
     if what not in made:
         made[what] = make()
-        made[what].setflags(write=False)
+        for array in _chain(made[what]):
+            array.setflags(write=False)
     return made[what]
 
 
 def constant(array: object) -> bool:
     """Whether no array that shares these numbers can be written to, as far as NumPy knows."""
-    if not isinstance(array, np.ndarray):
-        return False
+    return isinstance(array, np.ndarray) and not any(one.flags.writeable for one in _chain(array))
+
+
+def _chain(array: object) -> Iterator[np.ndarray]:
+    """An array, and those that it is a part of."""
     while isinstance(array, np.ndarray):
-        if array.flags.writeable:
-            return False
+        yield array
         array = array.base
-    return True

@@ -50,9 +50,14 @@ def exactly(wanted: bool = True) -> Iterator[None]:
         _exactly.reset(before)
 
 
+def exact() -> bool:
+    """Whether that is wanted here."""
+    return _exactly.get()
+
+
 def suitable(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> int | None:
     """The side of the tiles that take the fewest products, all lanes of registers counted; ``None`` where the direct way does."""
-    if _exactly.get() or min(channels, outputs) < LEAST_CHANNELS:
+    if exact() or min(channels, outputs) < LEAST_CHANNELS:
         return None
     if (tuple(geometry.kernel), tuple(geometry.stride), tuple(geometry.dilation)) != ((3, 3), (1, 1), (1, 1)):
         return None

@@ -12,11 +12,11 @@ import ctypes
 import os
 from collections.abc import Callable
 from functools import cache, cached_property
-from struct import pack
 from typing import Any
 
 import numpy as np
 
+from ..cpu.recording import Address, Asked, address, ask_with
 from .builds import built
 from .text import HERE
 
@@ -35,7 +35,7 @@ class Record:
 
     def __init__(self, *numbers: int):
         self.numbers = np.array(numbers, np.int64)
-        self.address: int = self.numbers.__array_interface__["data"][0]
+        self.address = Address(self.numbers)
 
     @cached_property
     def on_gpu(self) -> np.void:
@@ -64,7 +64,7 @@ def launch(
         run = _host_kernel(kernel, types)
         slots = _slots(arguments, types) if run else None
         if run and slots:
-            run(min(blocks, LARGEST_GRID), slots)
+            ask_with(run, min(blocks, LARGEST_GRID), *slots)
         return slots is not None
     if not all(isinstance(argument, (int, float, Record)) or _readable(argument, types) for argument in arguments):
         return False
@@ -89,23 +89,21 @@ def _on_gpu(argument: Any, number: Callable[[float], Any]) -> Any:
     return number(argument) if isinstance(argument, float) else argument
 
 
-def _slots(arguments: tuple[Any, ...], types: tuple[np.dtype, ...]) -> bytes | None:
+def _slots(arguments: tuple[Any, ...], types: tuple[np.dtype, ...]) -> tuple[str, list[float]] | None:
     """The arguments as host.cpp reads them: 8 bytes each, a number or an address. ``None`` if one is an array that it cannot read."""
-    single = types[0].itemsize == 4
-    slots: list[tuple[str, float]] = []
+    number = "f4x" if types[0].itemsize == 4 else "d"
+    layout, values = "", list[float]()
     for argument in arguments:
-        if isinstance(argument, int):
-            slots.append(("q", argument))
+        layout += number if isinstance(argument, float) else "q"
+        if isinstance(argument, (int, float)):
+            values.append(argument)
         elif isinstance(argument, Record):
-            slots.append(("q", argument.address))
-        elif isinstance(argument, float):
-            slots.append(("f4x" if single else "d", argument))
+            values.append(argument.address)
         elif _readable(argument, types):
-            array = argument.array if isinstance(argument, Rows) else argument
-            slots.append(("q", array.__array_interface__["data"][0]))
+            values.append(address(argument.array if isinstance(argument, Rows) else argument))
         else:
             return None
-    return pack("".join(layout for layout, _ in slots), *(value for _, value in slots))
+    return layout, values
 
 
 def _instance(kernel: str, types: tuple[np.dtype, ...]) -> str | None:
@@ -123,10 +121,10 @@ def _gpu_kernel(file: str, kernel: str, types: tuple[np.dtype, ...]) -> Any:
 
 
 @cache
-def _host_kernel(kernel: str, types: tuple[np.dtype, ...]) -> Callable[[int, bytes], None] | None:
+def _host_kernel(kernel: str, types: tuple[np.dtype, ...]) -> Asked | None:
     library, name = host_build(), _instance(kernel, types)
-    address = library.thinktwice_kernel(name.encode()) if library and name else None
-    return ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_char_p)(address) if address else None
+    found = library.thinktwice_kernel(name.encode()) if library and name else None
+    return ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_char_p)(found) if found else None
 
 
 @cache

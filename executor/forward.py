@@ -74,23 +74,24 @@ def run_forward(
     """
     route = graph.needed_for(wanted, given)
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
-    trace.given, waiting = frozenset(given), _readers_on(graph, route)
-    trace.values.update({value: array for value, array in given.items() if waiting[value] or value in keep.values})
+    trace.given = frozenset(given)
+
+    def run(arrays: Mapping[int, Array]) -> tuple[dict[int, Array], dict[int, Any], dict[str, list[Array]]]:
+        made = trace.over(arrays, {})
+        _run_route(route, made, keep, seed)
+        return made.values, made.saved, made.updated
+
     with exactly(graph.exact):
-        _run_route(route, trace, waiting, keep, given, seed)
+        what = None if seed else ("forward", route, tuple(given), frozenset(keep.values), frozenset(keep.nodes))
+        trace.form = routine = graph.routines.of(what, parameters, given)
+        trace.values, trace.saved, trace.updated = routine(given, run) if routine else run(given)
     return trace
 
 
-def _run_route(
-    route: Sequence[int],
-    trace: Trace,
-    waiting: list[set[int]],
-    keep: Keep,
-    given: Mapping[int, Array],
-    seed: Sequence[int],
-) -> None:
-    graph = trace.graph
-    behind, joints = _rectifiers(graph, route, waiting, keep, given), Joints(trace, route, waiting)
+def _run_route(route: Sequence[int], trace: Trace, keep: Keep, seed: Sequence[int]) -> None:
+    graph, waiting = trace.graph, _readers_on(trace.graph, route)
+    trace.values = {value: array for value, array in trace.values.items() if waiting[value] or value in keep.values}
+    behind, joints = _rectifiers(route, trace, waiting, keep), Joints(trace, route, waiting)
     together, done = siblings(trace, route), set(behind.values())
     for number in route:
         node = graph.nodes[number]
@@ -153,17 +154,15 @@ def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[i
         trace.saved[number] = saved
 
 
-def _rectifiers(
-    graph: Graph, route: Sequence[int], waiting: Sequence[set[int]], keep: Keep, given: Mapping[int, Array]
-) -> dict[int, int]:
+def _rectifiers(route: Sequence[int], trace: Trace, waiting: Sequence[set[int]], keep: Keep) -> dict[int, int]:
     """Layers that can clamp their top at 0 by themselves -> the ReLU behind them, where it alone reads that top and nobody keeps it."""
-    found, settled = {}, keep.values.union(given)
+    found, settled, graph = {}, keep.values.union(trace.given), trace.graph
     for number in route:
         node = graph.nodes[number]
         if node.layer.rectifies and len(waiting[node.tops[0]]) == 1 and settled.isdisjoint(node.tops):
             (reader,) = waiting[node.tops[0]]
             relu = graph.nodes[reader]
-            if isinstance(relu.layer, ReLU) and not relu.layer.slope and given.keys().isdisjoint(relu.tops):
+            if isinstance(relu.layer, ReLU) and not relu.layer.slope and trace.given.isdisjoint(relu.tops):
                 found[number] = reader
     return found
 

@@ -15,6 +15,7 @@ from ..layers import layer_class
 from ..layers.arrays import Shape, count
 from ..layers.input import Input
 from ..layers.layer import Layer
+from .routine import Routines
 
 INT_MAX = 2**31 - 1  # the most numbers that a blob of Caffe holds
 REMEMBERED = 256  # answers: routes and shapes of passes
@@ -54,6 +55,7 @@ class Graph:
         for number, node in enumerate(self.nodes):
             for value in dict.fromkeys(node.bottoms):
                 self.readers[value].append(number)
+        self.routines = Routines()
         self._known: dict[Hashable, Any] = {}
 
     # -- names ------------------------------------------------------------------------------------------------------

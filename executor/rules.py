@@ -11,9 +11,10 @@ at its bottoms. ``reads`` says which arrays of the step it looks at, so that a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import FunctionType
 from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
@@ -75,6 +76,14 @@ class Rule:
     def changes(self, layer: Layer) -> bool:
         """Whether it does anything but follow this layer's gradient."""
         return self._own(layer) is not None
+
+    @property
+    def form(self) -> Hashable:
+        """What tells all about it, where its functions know nothing of any one walk; else ``None``."""
+        functions = *self.table.values(), *self.layers.values()
+        if not all(isinstance(function, FunctionType) and function.__closure__ is None for function in functions):
+            return None
+        return self.name, self.exact, tuple(self.table.items()), tuple(self.layers.items())
 
     def _own(self, layer: Layer) -> StepRule | None:
         return self.layers.get(layer.name) or self.table.get(layer.type)

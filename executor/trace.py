@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from ..errors import BadInput
@@ -27,6 +27,13 @@ class Trace:
         self.saved: dict[int, Any] = {}
         self.updated: dict[str, list[Array]] = {}
         self.given: frozenset[int] = frozenset()  # values that no layer has made
+        self.form: Hashable = None  # what tells all about its arrays but for their numbers, where that is known
+
+    def over(self, values: Mapping[int, Array], saved: Mapping[int, Any]) -> Trace:
+        """The same pass with these arrays in the place of its own."""
+        trace = Trace(self.graph, self.parameters, self.shapes)
+        trace.given, trace.values, trace.saved = self.given, dict(values), dict(saved)
+        return trace
 
     def __getitem__(self, blob: str) -> Array:
         return self.version(blob)

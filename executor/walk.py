@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
@@ -81,6 +81,24 @@ def _walk_back(
     given: Iterable[int],
 ) -> Walk:
     route = graph.between(starts, wanted | _bottoms(graph, owners), given)
+    if owners:
+        return _walk_along(route, trace, starts, rule, wanted, owners)
+
+    def run(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> dict[int, Array]:
+        signals, values, saved = arrays
+        return _walk_along(route, trace.over(values, saved), signals, rule, wanted, owners).signals
+
+    form = None if trace.form is None else rule.form
+    what = form and ("walk", form, trace.form, route, tuple(starts), frozenset(wanted))
+    routine, arrays = graph.routines.of(what, trace.parameters, starts), (dict(starts), trace.values, trace.saved)
+    walk = Walk(graph)
+    walk.signals = routine(arrays, run) if routine else run(arrays)
+    return walk
+
+
+def _walk_along(
+    route: Sequence[int], trace: Trace, starts: Mapping[int, Array], rule: Rule, wanted: set[int], owners: set[str]
+) -> Walk:
     walker = _Walker(trace, starts, rule, wanted, owners, route)
     for number in reversed(route):
         walker.visit(number)

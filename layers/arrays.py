@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..cpu.prepared import prepared
+from ..cpu.recording import BLANKS, Blank
 from ..cuda import kernels
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -22,7 +23,7 @@ CACHE_BYTES = 512 << 10  # how much of an array is taken at a time where several
 def array_module(array: Array) -> ModuleType:
     """The module whose array this is: ``numpy`` or ``cupy``."""
     if isinstance(array, (np.ndarray, np.generic)):  # a number is what NumPy makes of arrays without axes
-        return np
+        return BLANKS if isinstance(array, Blank) else np
     import cupy
 
     return cupy

@@ -23,7 +23,7 @@ import numpy as np
 from ..cpu import convolution, engine
 from ..cpu.convolution import Bank
 from ..cpu.finish import finish
-from ..cpu.winograd import exactly
+from ..cpu.winograd import exact, exactly
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
@@ -36,6 +36,7 @@ __all__ = [
     "correlate_together",
     "correlate_transposed",
     "correlate_weights",
+    "exact",
     "exactly",
     "send_together",
 ]

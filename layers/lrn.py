@@ -50,7 +50,7 @@ class LRN(Layer):
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x, xp = bottoms[0], array_module(bottoms[0])
-        y, scale = xp.empty_like(x), xp.empty_like(x)
+        y, scale = xp.empty(x.shape, x.dtype), xp.empty(x.shape, x.dtype)
 
         def of_images(part: slice) -> None:
             own = x[part]
@@ -72,7 +72,8 @@ class LRN(Layer):
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         x, scale, signal = step.bottoms[0], step.saved, signals[0]
-        below, weight = array_module(signal).empty_like(signal), 2 * self.alpha * self.beta
+        below = array_module(signal).empty(signal.shape, signal.dtype)
+        weight = 2 * self.alpha * self.beta
 
         def of_images(part: slice) -> None:
             own, above = x[part], signal[:, part]

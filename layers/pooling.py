@@ -16,8 +16,9 @@ import numpy as np
 
 from ..cpu import pooling
 from ..cpu.finish import finish
+from ..cpu.prepared import prepared
 from ..cuda import kernels
-from .arrays import Array, Shape, array_module, blocks, count, multiply
+from .arrays import Array, Shape, array_module, blocks, count, divide, multiply
 from .arrival import ALONE, Arrival
 from .layer import Layer, Step
 from .registry import register
@@ -68,7 +69,9 @@ class Windows:
             np.minimum(np.arange(out) * s - p + k, n + p) - (np.arange(out) * s - p)
             for n, k, s, p, out in zip(self.size, self.kernel, self.stride, self.pad, self.positions, strict=True)
         )
-        return np.outer(rows, columns)
+        divisor = np.outer(rows, columns)
+        divisor.setflags(write=False)
+        return divisor
 
 
 @register("Pooling", v1="POOLING")
@@ -159,7 +162,7 @@ class Pooling(Layer):
             mask = [self.switches(winners, x.shape).astype(x.dtype)] if len(self.message.top) == 2 else []
             return [y, *mask], winners
         if self.takes_averages:
-            return [self.window_sums(x) / self._divisor(x)], None
+            return [divide(self.window_sums(x), self._divisor(x))], None
         sums = self.window_sums(x)
         return [_quotient(self.window_sums(x * x), sums)], None
 
@@ -185,7 +188,7 @@ class Pooling(Layer):
         if self.takes_maxima or self.random:
             return [self.to_winners(signal, step.saved, bottom, arrival)]
         if self.takes_averages:
-            return [arrival.at(self.spread(signal / self._divisor(signal, bottom), bottom))]
+            return [arrival.at(self.spread(divide(signal, self._divisor(signal, bottom)), bottom))]
         return [arrival.at(self._stochastic_gradient(step.bottoms[0], signal))]
 
     # -- what rules use as well ---------------------------------------------------------------------------------
@@ -204,9 +207,6 @@ class Pooling(Layer):
         the bottom's shape."""
         windows = self.windows(bottom)
         pixels = array_module(signal).empty((*signal.shape[:-2], *windows.size), signal.dtype)
-        if set(windows.positions) == {1} and windows.padded == windows.size:  # one window sees it all
-            pixels[...] = signal
-            return pixels if times is None else multiply(pixels, times)
         where = windows.record()
         if kernels.spread(signal, where, pixels) if times is None else kernels.spread_to(signal, where, times, pixels):
             return pixels
@@ -249,7 +249,7 @@ class Pooling(Layer):
 
     def _maxima(self, x: Array) -> tuple[Array, Array]:
         xp, windows = array_module(x), self.windows(x.shape)
-        lowest, number = xp.finfo(x.dtype).min, np.min_scalar_type(-count(windows.kernel) - 1).type
+        lowest, number = np.finfo(x.dtype).min, np.min_scalar_type(-count(windows.kernel) - 1).type
         shape = (*x.shape[:-2], *windows.positions)
         y, winners = xp.empty(shape, x.dtype), xp.empty(shape, number)
         if pooling.max_pool(x, windows, y, winners) or kernels.max_pool(x, windows.record(), y, winners):
@@ -268,8 +268,10 @@ class Pooling(Layer):
         return y.reshape(shape), winners.reshape(shape)
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
-        xp = array_module(array)
-        return xp.asarray(self.windows(bottom or array.shape).divisor, array.dtype)
+        divisor, dtype = self.windows(bottom or array.shape).divisor, array.dtype
+        if isinstance(array, np.ndarray):
+            return prepared(divisor, dtype, lambda: divisor.astype(dtype))
+        return array_module(array).asarray(divisor, dtype)
 
     def _stochastic_gradient(self, x: Array, signal: Array) -> Array:
         sums, squares = self.window_sums(x), self.window_sums(x * x)
