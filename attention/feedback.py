@@ -20,7 +20,7 @@ from typing import Any
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
 from ..layers.feedback import soft_step
-from .gates import Gated, Gates, same
+from .gates import Gated, Gates, GateStep, same
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
@@ -30,17 +30,17 @@ def run(question: Question) -> Answer:
     return climb(question, climbed, GRADIENT)
 
 
-def climb(question: Question, step: Callable[[Array, Array, Array, Mapping[str, Any]], Array], rule: Rule) -> Answer:
-    """The loop of soft feedback: ``step`` makes a gate blob's next state from its state, dS/dz (whose array it may use)
-    and the mean of |dS/dz|, until nothing moves; then a last pass under gates of 0 and 1, carried to the image by ``rule``."""
+def climb(question: Question, step: Callable[..., Array], rule: Rule) -> Answer:
+    """The loop of soft feedback: ``step`` after step until nothing moves; then a last pass under gates of 0 and 1, carried to the
+    image by ``rule``."""
     options = question.options
-    gated = Gated.over(question, options["where"])
+    gated, taken = Gated.over(question, options["where"]), GateStep.of(step, options)
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
     curve = []
     for _ in range(options["iterations"]):
         passed = gated.under(gates)
         curve.append(passed.class_scores())
-        moved = {gate: step(gates[gate], g, size, options) for gate, (g, size) in passed.gate_gradients().items()}
+        moved = passed.moved(taken)
         if same(moved, gates):
             break
         gates = moved
@@ -53,16 +53,10 @@ def relu_gates(gated: Gated) -> Gates:
     return {gate: array_module(z).broadcast_to(z, (gated.k, *z.shape)).copy() for gate, z in one.items()}
 
 
-def climbed(z: Array, gradient: Array, size: Array, options: Mapping[str, Any]) -> Array:
+def climbed(z: Array, gradient: Array, sums: Array, options: Mapping[str, Any]) -> Array:
     """One step of eq. 6, in the array of the gradient: layers of gates are large."""
     rate = options["rate"]
-    return soft_step(z, gradient, rate / unit(size, options["step"]), rate * options["sparsity"])
-
-
-def unit(size: Array, step: str) -> Array:
-    """What dS/dz of one layer is measured in: 1, or its mean absolute value ``size`` (where it is not 0)."""
-    xp = array_module(size)
-    return xp.ones((), size.dtype) if step == "literal" else xp.where(size == 0, 1, size)
+    return soft_step(z, gradient, sums, rate, rate * options["sparsity"], options["step"] == "normalised")
 
 
 def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule) -> Answer:

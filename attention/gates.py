@@ -12,10 +12,11 @@ In both, nothing below the lowest gates is computed twice.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,16 +27,32 @@ from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
-from ..layers.arrays import Array, Shape, array_module, everywhere, multiply
+from ..layers.arrays import Array, array_module, everywhere, multiply
 from ..layers.arrival import Arrival
 from ..layers.feedback import gate_gradient
-from ..layers.input import Input
 from ..layers.layer import Step
+from ..layers.relu import ReLU
 from .method import Question, check_plane
 from .places import image_blob
 from .targets import prior
 
 Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
+
+
+class GateStep(NamedTuple):
+    """What makes a gate blob's next state: ``function`` of its state, of dS/dz (whose array it may use; both K, N, C, H, W), of the sums
+    of |dS/dz| as ``gate_gradient`` gives them, and of a method's options."""
+
+    function: Callable[[Array, Array, Array, Mapping[str, Any]], Array]
+    options: tuple[tuple[str, Any], ...]
+
+    @classmethod
+    def of(cls, function: Callable[[Array, Array, Array, Mapping[str, Any]], Array], options: Mapping[str, Any]) -> GateStep:
+        return cls(function, tuple((name, value) for name, value in options.items() if isinstance(value, Hashable)))
+
+    def __call__(self, z: Array, gradient: Array, sums: Array) -> Array:
+        return self.function(z, gradient, sums, dict(self.options))
+
 
 WHERE: dict[str, Callable[[Graph, Node], bool]] = {
     "all": lambda graph, node: True,
@@ -78,6 +95,17 @@ def insert_feedback(net: Net, where: str | Sequence[str] = "all") -> Net:
     return Net(Graph(message, net.graph.source, net.graph.exact), net.params, message, str(net.dtype), net.device.name)
 
 
+_gated: WeakKeyDictionary[Net, dict[str | tuple[str, ...], Net]] = WeakKeyDictionary()
+
+
+def _with_gates(net: Net, where: str | tuple[str, ...]) -> Net:
+    """``insert_feedback``, once for each net: what it remembers of its passes serves the next images."""
+    known = _gated.setdefault(net, {})
+    if where not in known:
+        known[where] = insert_feedback(net, where)
+    return known[where]
+
+
 def _chosen(graph: Graph, where: str | Sequence[str]) -> set[str]:
     relus = {node.layer.name: node for node in graph.nodes if node.layer.type == "ReLU"}
     gated = {node.bottoms[0] for node in graph.nodes if node.layer.type == "Feedback"}
@@ -97,6 +125,14 @@ def _add_gates(message: Any, relu: str) -> None:
     message.layer.add(name=f"{relu}_gates", type="Input", top=[f"{relu}_gates"])
 
 
+def _all_but_what_relus_read(graph: Graph) -> Keep:
+    """No walk reads what a ReLU alone has read, where its top tells the sign."""
+    keep = Keep.everything(graph)
+    relus = [node for node in graph.nodes if isinstance(node.layer, ReLU) and node.layer.slope >= 0]
+    keep.values.difference_update(node.bottoms[0] for node in relus if len(graph.readers[node.bottoms[0]]) == 1)
+    return keep
+
+
 def same(gates: Gates, others: Gates) -> bool:
     """Whether no gate differs."""
     return all(everywhere(operator.eq, z, others[gate]) for gate, z in gates.items())
@@ -104,11 +140,12 @@ def same(gates: Gates, others: Gates) -> bool:
 
 @dataclass(frozen=True)
 class Gated:
-    """A net with gates, N images (N, C, H, W) and K targets for each (N, K), and its first pass with all gates open.
+    """A net, ``plain`` and with gates, N images (N, C, H, W) and K targets for each (N, K), and its first pass with all gates open.
 
     ``positions`` (N, K, 2): those of hidden neurons, where the targets are channels of a hidden blob ``score``.
     """
 
+    plain: Net
     net: Net
     image: Array
     targets: np.ndarray
@@ -118,8 +155,8 @@ class Gated:
     @classmethod
     def over(cls, question: Question, where: str | Sequence[str] = "all") -> Gated:
         """What a method is asked, with gates over the ReLUs ``where``."""
-        net = insert_feedback(question.net, where)
-        return cls(net, question.image, question.targets, question.score, question.positions)
+        net = _with_gates(question.net, where if isinstance(where, str) else tuple(where))
+        return cls(question.net, net, question.image, question.targets, question.score, question.positions)
 
     # -- where the gates are ----------------------------------------------------------------------------------------
 
@@ -180,31 +217,34 @@ class Gated:
 
     @cached_property
     def first(self) -> Trace:
-        """The first pass (N images), all gates open, with all that a walk may read."""
-        graph = self.net.graph
-        xp = array_module(self.image)
-        one = xp.ones((), self.net.dtype)
-        given = {graph.final(gate): xp.broadcast_to(one, shape) for gate, shape in self._gate_shapes().items()}
-        given[graph.given(image_blob(self.net))] = self.image
-        return run_forward(graph, self.net.params, given, [graph.final(self.score)], Keep.everything(graph))
+        """The first pass (N images), all gates open, with all that a walk may read: the net's own, where a gate's y is its x."""
+        plain, graph = self.plain.graph, self.net.graph
+        wanted, given = [plain.final(self.score)], {plain.given(image_blob(self.plain)): self.image}
+        passed = run_forward(plain, self.plain.params, given, wanted, _all_but_what_relus_read(plain))
+        origins = {value: own for value, own in self._origins.items() if passed.shapes[own] is not None}
+        trace = Trace(graph, self.net.params, [None] * len(graph.blobs))
+        for value, own in origins.items():
+            trace.shapes[value] = passed.shapes[own]
+        trace.values = {value: passed.values[own] for value, own in origins.items() if own in passed.values}
+        trace.saved = {graph.by_name[plain.nodes[own].layer.name]: saved for own, saved in passed.saved.items()}
+        xp, one = array_module(self.image), array_module(self.image).ones((), self.net.dtype)
+        for gate in self.gates:
+            value, shape = graph.final(gate), trace.values[self.gated(gate)].shape
+            trace.shapes[value], trace.values[value] = shape, xp.broadcast_to(one, shape)
+        trace.given = frozenset(graph.inputs.values())
+        trace.form = passed.form and ("open", passed.form)
+        return trace
 
-    def _gate_shapes(self) -> dict[str, Shape]:
-        """What the gates' shapes are for these images: those of the ReLUs below them."""
-        graph = self.net.graph
-        shapes: dict[int, Shape] = {graph.given(image_blob(self.net)): tuple(self.image.shape)}
-        for number in graph.needed_for([graph.final(self.score)]):
-            node = graph.nodes[number]
-            if isinstance(node.layer, Input):
-                for value in node.tops:
-                    if value not in shapes and graph.blobs[value] not in self.gates:
-                        raise BadInput(
-                            f"input {graph.blobs[value]!r}: found only an image given, expected an array for it"
-                        )
-                continue
-            data = node.bottoms[:1] if node.layer.type == "Feedback" else node.bottoms
-            for value, shape in zip(node.tops, node.layer.top_shapes([shapes[value] for value in data]), strict=True):
-                shapes[value] = tuple(shape)
-        return {gate: shapes[self.gated(gate)] for gate in self.gates}
+    @cached_property
+    def _origins(self) -> dict[int, int]:
+        """Value of the net with gates -> value of the plain net, which is the same while they are open."""
+        plain, graph, found = self.plain.graph, self.net.graph, dict[int, int]()
+        for node in graph.nodes:
+            if node.layer.name in plain.by_name:
+                found.update(zip(node.tops, plain.nodes[plain.by_name[node.layer.name]].tops, strict=True))
+            elif node.layer.type == "Feedback":
+                found[node.tops[0]] = found[node.bottoms[0]]
+        return found
 
     def open(self) -> Gates:
         """All gates open, for every target."""
@@ -222,25 +262,33 @@ class Gated:
 
     def recomputed(self, gates: Gates) -> Pass:
         """A new forward pass under ``gates``, of K * N images from the lowest gates on."""
-        graph, xp = self.net.graph, array_module(self.image)
+        graph = self.net.graph
         given = {graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}
-        for value in self._boundary:
-            x = self.first.values[value]
-            given[value] = xp.broadcast_to(x, (self.k, *x.shape)).reshape(-1, *x.shape[1:])
-        wanted = [graph.final(self.score)]
+        given.update(self._below_all)
+        trace = run_forward(graph, self.net.params, given, [graph.final(self.score)], self._kept)
+        return Pass(self, trace, folded=True)
+
+    @cached_property
+    def _below_all(self) -> dict[int, Array]:
+        """What lies at the boundary, (K * N, ...): the same under all gates."""
+        xp, below = array_module(self.image), {value: self.first.values[value] for value in self._boundary}
+        return {value: xp.broadcast_to(x, (self.k, *x.shape)).reshape(-1, *x.shape[1:]) for value, x in below.items()}
+
+    @cached_property
+    def _kept(self) -> Keep:
+        """What walks through a pass of the upper part may read."""
+        graph = self.net.graph
         ends = [*self._boundary, *(v for gate in self.gates for v in (graph.final(gate), self.gated(gate)))]
-        keep = Keep.for_walk(graph, wanted, ends, GRADIENT, ())
+        keep = Keep.for_walk(graph, [graph.final(self.score)], ends, GRADIENT, ())
         keep.values.update(ends)
         keep.values.update(self.below(gate) for gate in self.gates)
-        trace = run_forward(graph, self.net.params, given, wanted, keep)
-        return Pass(self, trace, folded=True)
+        return keep
 
     def frozen(self, gates: Gates) -> Pass:
         """The linear approximation of the first pass, under ``gates``."""
         graph, first = self.net.graph, self.first
-        trace = Trace(graph, first.parameters, first.shapes)
-        trace.saved, trace.given = first.saved, first.given
-        trace.values = {**first.values, **{graph.final(gate): z for gate, z in gates.items()}}
+        trace = first.over({**first.values, **{graph.final(gate): z for gate, z in gates.items()}}, first.saved)
+        trace.form = first.form and ("frozen", first.form, tuple(gates))
         return Pass(self, trace, folded=False)
 
 
@@ -265,20 +313,32 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=True))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def gate_gradients(self) -> dict[str, tuple[Array, Array]]:
-        """Each gate blob's dS/dz = x dS/dy (K, N, C, H, W), in a new array, and the mean of its magnitude (K, N, 1, 1, 1)."""
-        of, found = self.of, dict[str, tuple[Array, Array]]()
+    def moved(self, step: GateStep) -> Gates:
+        """The gates after a ``step``, all at once."""
+        of, prior = self.of, {self.of.net.graph.final(self.of.score): self.prior()}
         names = {of.net.graph.nodes[number].layer.name: gate for gate, number in of.gates.items()}
 
-        @reads("bottoms", arrives=lambda layer: True)
-        def both(step: Step, signals: Sequence[Array], arrival: Arrival) -> list[Array | None]:
-            (x, z), rectified = step.bottoms, arrival.where is step.bottoms[0] and arrival.onto is None
-            down, g, size = gate_gradient(x, z, signals[0], rectified)
-            found[names[step.layer.name]] = self._by_target(g), self._by_target(size)
-            return [down if rectified else arrival.at(down), None]
+        def climb(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Gates:
+            starts, values, saved = arrays
+            gates: Gates = {}
 
-        self.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}))
-        return {gate: found[gate] for gate in of.gates}
+            @reads("bottoms", arrives=lambda layer: True)
+            def both(met: Step, signals: Sequence[Array], arrival: Arrival) -> list[Array | None]:
+                (x, z), rectified = met.bottoms, arrival.where is met.bottoms[0] and arrival.onto is None
+                down, g, sums = gate_gradient(x, z, signals[0], rectified)
+                g = self._by_target(g)
+                gates[names[met.layer.name]] = step(z.reshape(g.shape), g, sums)
+                return [down if rectified else arrival.at(down), None]
+
+            passed = replace(self, trace=self.trace.over(values, saved))
+            passed.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}), starts)
+            return {gate: gates[gate] for gate in of.gates}
+
+        trace = self.trace
+        what = trace.form and ("climb", trace.form, tuple(prior), step)
+        routine = trace.graph.routines.of(what, trace.parameters, prior)
+        arrays = prior, trace.values, trace.saved
+        return routine(arrays, climb) if routine else climb(arrays)
 
     def activations(self) -> Gates:
         """x below each gate: (K, N, C, H, W), or (1, N, C, H, W) where it is the first pass's."""

@@ -149,8 +149,12 @@ class Blank(np.ndarray):
     def _refused(self, *_: Any, **__: Any) -> Any:
         raise Unrecordable("found work for NumPy, expected only work for the engine and the kernels")
 
+    def __getitem__(self, key: Any) -> Any:
+        part, recorder = super().__getitem__(key), active()
+        return part if recorder and isinstance(part, Blank) and recorder.holds(place(part)) else self._refused()
+
     __array_ufunc__ = __array_function__ = __setitem__ = __bool__ = __int__ = __float__ = __index__ = _refused
-    astype = copy = flatten = tobytes = tolist = item = take = nonzero = argmax = argmin = argsort = dot = _refused
+    flat = astype = copy = flatten = tobytes = tolist = item = take = nonzero = argmax = argmin = argsort = dot = _refused
     repeat = choose = compress = searchsorted = _refused
 
 

@@ -99,17 +99,18 @@ def gate(many: Array, one: Array, product: Array) -> bool:
 
 def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array, g: Array, sums: Array) -> bool:
     """``down`` = z ``signal``, with ``rectified`` only where x > 0, and g = x ``signal``: all (K * N, size), but for ``x`` of as many
-    rows or (N, size); ``sums`` (K * N, tiles) of |g|."""
-    rows, size = g.shape
-    arguments = (x, z, signal, down, g, sums, len(x), rows, size, int(rectified))
+    rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the signal's rows."""
+    (rows, size), arriving = g.shape, Rows(signal)
+    arguments = (x, z, arriving, down, g, sums, len(x), rows, size, arriving.apart, int(rectified))
     return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 
-def soft_step(z: Array, factor: Array, cost: float, g: Array) -> bool:
-    """``g`` (R, size) becomes clip(z + factor g - cost, 0, 1), with a ``factor`` (R,) for each row."""
+def soft_step(z: Array, sums: Array, rate: float, cost: float, normalised: bool, g: Array) -> bool:
+    """``g`` (R, size) becomes clip(z + rate g / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the mean of |g|
+    over it, from its ``sums`` (R, tiles)."""
     count, size = g.shape
-    arguments = (z, factor, float(cost), g, count, size)
-    return launch("feedback_gate.cu", "soft_step", (g,), count * tiles(size), *arguments, threads=ROW)
+    arguments = (z, sums, float(rate), float(cost), g, count, size, int(normalised))
+    return launch("feedback_gate.cu", "soft_step", (g,), sums.size, *arguments, threads=ROW)
 
 
 def positive_sums(a: Array, sums: Array) -> bool:

@@ -52,7 +52,8 @@ class Feedback(Layer):
 
 
 def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool = False) -> tuple[Array, Array, Array]:
-    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; dS/dz = x dS/dy; and the mean of its magnitude, (K, N, 1, ...).
+    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; g = dS/dz = x dS/dy; and the sums of |g| over each tile of each row
+    of it, (K * N, tiles).
 
     ``signal`` is dS/dy (K, N, ...), ``z`` of that shape or (K * N, ...), ``x`` as well or (N, ...).
     """
@@ -61,18 +62,25 @@ def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool = False) ->
     sums = xp.empty((len(signals), kernels.tiles(size)), signal.dtype)
     given = x.reshape(-1, size), z.reshape(-1, size), signals, rectified
     if kernels.gate_gradient(*given, *_rows(down, g), sums):
-        return down, g, (sums.sum(-1, dtype=np.float64) / size).astype(g.dtype).reshape(_each(g))
+        return down, g, sums
     x, down = x.reshape(-1, *signal.shape[1:]), signal * z.reshape(signal.shape)
     g = x * signal
-    return down * (x > 0) if rectified else down, g, abs(g).mean(tuple(range(2, g.ndim)), keepdims=True)
+    sums = abs(_rows(g)[0]).sum(-1, keepdims=True, dtype=np.float64).astype(g.dtype)
+    return down * (x > 0) if rectified else down, g, sums
 
 
-def soft_step(z: Array, g: Array, factor: Array, cost: float) -> Array:
-    """clip(z + factor g - cost, 0, 1), in the array ``g`` (K, N, ...); ``factor`` broadcasts over it."""
-    xp, factors = array_module(g), _one_each(g, factor)
-    z_rows, factor_rows, g_rows = _rows(z, factors, g)
-    if not kernels.soft_step(z_rows, factor_rows, cost, g_rows):
-        g *= factors
+def mean_magnitude(g: Array, sums: Array, instead_of_0: float = 0) -> Array:
+    """The mean of |g| over each row of ``g`` (K, N, ...), from ``gate_gradient``'s sums: (K, N, 1, ...)."""
+    size = (sums.sum(-1, dtype=np.float64) / math.prod(g.shape[2:])).astype(g.dtype).reshape(_each(g))
+    return array_module(size).where(size == 0, g.dtype.type(instead_of_0), size)
+
+
+def soft_step(z: Array, g: Array, sums: Array, rate: float, cost: float, normalised: bool) -> Array:
+    """clip(z + rate g / unit - cost, 0, 1), in the array ``g`` (K, N, ...). The unit is 1 or, if ``normalised``, the mean of |g| over
+    its row, where that is not 0."""
+    xp, (z_rows, g_rows) = array_module(g), _rows(z, g)
+    if not kernels.soft_step(z_rows, sums, rate, cost, normalised, g_rows):
+        g *= rate / mean_magnitude(g, sums, 1) if normalised else rate
         g += z
         g -= cost
         xp.clip(g, 0, 1, out=g)

@@ -216,12 +216,12 @@ def gate_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 
 def soft_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
-    flat = _flat(shape)
+    flat, sums = _flat(shape), (shape[0], kernels.tiles(_flat(shape)[1]))
     return Kernel(
         "soft_step",
-        {"x": rng.random(flat, np.float32), "factor": np.full(flat[0], RATE, np.float32), "y": _normal(rng, flat)},
-        lambda a: kernels.soft_step(a["x"], a["factor"], COST, a["y"]),
-        lambda a: (a["x"] + a["factor"][:, None] * a["y"] - np.float32(COST)).clip(0, 1),
+        {"x": rng.random(flat, np.float32), "sums": kernels.TILE * rng.random(sums, np.float32), "y": _normal(rng, flat)},
+        lambda a: kernels.soft_step(a["x"], a["sums"], RATE, COST, True, a["y"]),
+        lambda a: (a["x"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * a["y"] - np.float32(COST)).clip(0, 1),
         in_place=True,
     )
 

@@ -13,7 +13,15 @@ from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import divide, multiply, portion, positive_part
-from thinktwice.layers.feedback import gate_gradient, hard_step, mean_of_positives, prune, recover, soft_step
+from thinktwice.layers.feedback import (
+    gate_gradient,
+    hard_step,
+    mean_magnitude,
+    mean_of_positives,
+    prune,
+    recover,
+    soft_step,
+)
 
 from ..layers import bench
 from .test_slide import TYPES, numbers, same
@@ -156,16 +164,35 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     z[z > 1] = 1
     for x in (numbers(shape, dtype, 2), numbers((1, *shape[1:]), dtype, 3)):  # each target's own, or the first pass's
         for rectified in (False, True):
-            down, g, size = gate_gradient(x, z, signal, rectified)
+            down, g, sums = gate_gradient(x, z, signal, rectified)
             found = by_numpy(lambda x=x, rectified=rectified: gate_gradient(x, z, signal, rectified))
-            expected_down, expected, expected_size = found
+            expected_down, expected, expected_sums = found
             same(down, expected_down)
             same(g, expected)
+        size, expected_size = mean_magnitude(g, sums), mean_magnitude(g, expected_sums)
         np.testing.assert_allclose(size, expected_size, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
         in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
-        for factor in (0.1 / size, 0.1 / np.ones((), dtype)):
-            same(soft_step(z, g.copy(), factor, 0.2), by_numpy(lambda f=factor, g=g: soft_step(z, g.copy(), f, 0.2)))
+        for how in ((0.1, 0.2, True), (0.1, 0.2, False)):
+            same(
+                soft_step(z, g.copy(), sums, *how),
+                by_numpy(lambda how=how, g=g, sums=sums: soft_step(z, g.copy(), sums, *how)),
+            )
+
+
+def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -> None:
+    z, g, sums = np.full((1, 1, 5), 0.7, np.float32), np.zeros((1, 1, 5), np.float32), np.zeros((1, 1), np.float32)
+    for step in (lambda: soft_step(z, g.copy(), sums, 0.1, 0.2, True),):
+        same(step(), np.full((1, 1, 5), np.float32(0.7) - np.float32(0.2)))
+        same(step(), by_numpy(step))
+
+
+def test_signals_may_be_a_few_channels_of_others(by_numpy: Callable) -> None:
+    """As behind a Concat: there are gaps between the images."""
+    signal = numbers((1, 3, 9, 5, 7), np.float32, 0)[:, :, 2:6]
+    x, z = numbers((3, 4, 5, 7), np.float32, 1), abs(numbers((3, 4, 5, 7), np.float32, 2))
+    for found, expected in zip(gate_gradient(x, z, signal), gate_gradient(x, z, signal.copy()), strict=True):
+        same(found, expected)
 
 
 LAYERS = pytest.mark.parametrize(
@@ -219,9 +246,9 @@ def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
     signal[..., 0] = 1e5
     exact = (1e5 + 3_000_000 * float(np.float32(0.1))) / 3_000_001
     one = np.ones_like(signal)
-    np.testing.assert_allclose(gate_gradient(one, one, signal)[2].item(), exact, rtol=1e-7)
+    np.testing.assert_allclose(mean_magnitude(signal, gate_gradient(one, one, signal)[2]).item(), exact, rtol=1e-7)
 
 
 def test_soft_step_writes_where_the_gradient_was() -> None:
     z, g = np.ones((1, 2, 3, 4, 5), np.float32), numbers((1, 2, 3, 4, 5), np.float32, 0)
-    assert np.shares_memory(soft_step(z, g, np.ones((), np.float32), 0.5), g)
+    assert np.shares_memory(soft_step(z, g, np.ones((2, 1), np.float32), 0.5, 0.2, True), g)

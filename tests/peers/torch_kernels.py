@@ -28,7 +28,7 @@ def ways(name: str, a: dict[str, Tensor]) -> Callable[[], Tensor] | None:
         "relu_gradient": lambda: lambda: ATEN.threshold_backward(a["signal"], x, 0),
         "gate": lambda: lambda: x * a["z"],
         "gate_gradient": lambda: lambda: _gate_gradient(x, a["z"], a["signal"]),
-        "soft_step": lambda: lambda: torch.clamp(x + a["factor"][:, None] * y - 0.2, 0, 1),
+        "soft_step": lambda: lambda: torch.clamp(x + 0.1 * len(x[0]) / a["sums"].sum(1)[:, None] * y - 0.2, 0, 1),
         "prune": lambda: lambda: a["z"] * (x > a["threshold"][:, None]),
         "share": lambda: lambda: torch.where(a["z"] == 0, 0, x / a["z"]),
         "portion": lambda: lambda: a["a"] * torch.where(a["z"] == 0, 0, x / a["z"]),
