@@ -84,33 +84,36 @@ def relu(x: Array, slope: float, y: Array) -> bool:
 
 
 def relu_gradient(signal: Array, known: Array, slope: float, guided: bool, to: Array) -> bool:
-    """``signal`` (K, *known.shape), where ``known`` > 0; ``slope`` times it elsewhere; ``guided``: only what is positive of it."""
-    targets = math.prod(signal.shape[: signal.ndim - known.ndim])
-    arguments = (signal, known, to, targets, known.size, float(slope), int(guided))
-    return launch("relu.cu", "relu_gradient", (signal,), targets * tiles(known.size), *arguments, threads=ROW)
+    """``signal`` (K, *known.shape), where ``known`` > 0; ``slope`` times it elsewhere; ``guided``: only what is positive of it. There
+    may be gaps between the signal's images."""
+    size = _row(known, signal)
+    (rows, sizes), arriving = _counts(signal, known, size), Rows(signal, size)
+    arguments = (arriving, known, to, *sizes, arriving.apart, float(slope), int(guided))
+    return launch("relu.cu", "relu_gradient", (to,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def gate(many: Array, one: Array, product: Array) -> bool:
-    """``many`` (K, *one.shape) times ``one``."""
-    targets = math.prod(many.shape[: many.ndim - one.ndim])
-    arguments = (many, one, product, targets, one.size)
-    return launch("feedback_gate.cu", "gate", (many,), targets * tiles(one.size), *arguments, threads=ROW)
+    """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of ``many`` and of the ``product``."""
+    size = _row(one, many, product)
+    (rows, sizes), factor, result = _counts(many, one, size), Rows(many, size), Rows(product, size)
+    arguments = (factor, one, result, *sizes, factor.apart, result.apart)
+    return launch("feedback_gate.cu", "gate", (many,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array, g: Array, sums: Array) -> bool:
     """``down`` = z ``signal``, with ``rectified`` only where x > 0, and g = x ``signal``: all (K * N, size), but for ``x`` of as many
-    rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the signal's rows."""
-    (rows, size), arriving = g.shape, Rows(signal)
-    arguments = (x, z, arriving, down, g, sums, len(x), rows, size, arriving.apart, int(rectified))
+    rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the rows of ``x`` and of the signal."""
+    (rows, size), active, arriving = g.shape, Rows(x, g.shape[1]), Rows(signal, g.shape[1])
+    arguments = (active, z, arriving, down, g, sums, len(x), rows, size, active.apart, arriving.apart, int(rectified))
     return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 
 def soft_step(z: Array, sums: Array, rate: float, cost: float, normalised: bool, g: Array) -> bool:
     """``g`` (R, size) becomes clip(z + rate g / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the mean of |g|
-    over it, from its ``sums`` (R, tiles)."""
-    count, size = g.shape
-    arguments = (z, sums, float(rate), float(cost), g, count, size, int(normalised))
-    return launch("feedback_gate.cu", "soft_step", (g,), sums.size, *arguments, threads=ROW)
+    over it, from ``sums`` of its parts (R, parts)."""
+    (rows, size), parts = g.shape, sums.shape[1]
+    arguments = (z, sums, float(rate), float(cost), g, rows, size, parts, int(normalised))
+    return launch("feedback_gate.cu", "soft_step", (g,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def positive_sums(a: Array, sums: Array) -> bool:
@@ -165,15 +168,11 @@ def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float
 
 
 def share(mass: Array, z: Array, epsilon: float, shares: Array) -> bool:
-    """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0. ``mass`` may be a few channels of another array."""
-    if not z.size:
-        return False
-    rows = Rows(
-        mass.reshape(-1, math.prod(z.shape[1:]))
-    )  # of a few channels, a view: there are no gaps within an image
-    count, size = rows.array.shape
-    arguments = (rows, z, shares, count, z.size // size, size, rows.apart, float(epsilon))
-    return launch("excitation.cu", "share", (mass,), count * tiles(size), *arguments, threads=ROW)
+    """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0. There may be gaps between the images of ``mass``."""
+    size = _row(z, mass)
+    (rows, sizes), masses = _counts(mass, z, size), Rows(mass, size)
+    arguments = (masses, z, shares, *sizes, masses.apart, float(epsilon))
+    return launch("excitation.cu", "share", (mass,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def portion(mass: Array, z: Array, a: Array, coefficient: float, to: Array) -> bool:
@@ -193,3 +192,15 @@ def over_channels(signal: Array, how: str, maps: Array) -> bool:
 def tiles(size: int) -> int:
     """How many tiles there are in this many numbers."""
     return -(-size // TILE)
+
+
+def _row(one: Array, *others: Array) -> int:
+    """How many numbers lie side by side in all of these arrays, (K, *one.shape) or shaped like ``one``: all of ``one``'s, or an image's."""
+    whole = all(array.flags.c_contiguous for array in others)
+    return one.size if whole else one.size // max(1, len(one))
+
+
+def _counts(many: Array, one: Array, size: int) -> tuple[int, tuple[int, int, int]]:
+    """How many rows of a size there are in ``many`` (K, *one.shape); and as kernels are told: those, those of ``one``, the size."""
+    rows = many.size // size if size else 0
+    return rows, (rows, one.size // size if size else 0, size)

@@ -43,11 +43,27 @@ class Record:
 
 
 class Rows:
-    """An array (rows, size) that a kernel takes with gaps between its rows, which are ``apart`` numbers from each other."""
+    """An array that a kernel takes as rows of ``size`` numbers, ``apart`` numbers from each other: there may be gaps between them."""
 
-    def __init__(self, array: Array):
+    def __init__(self, array: Array, size: int):
         self.array = array
-        self.apart: int = array.strides[0] // array.itemsize
+        self.apart = size if array.flags.c_contiguous else _apart(array, size)
+
+
+def _apart(array: Array, size: int) -> int:
+    """From row to row of an array with gaps; -1 where there are gaps within rows, or not the same between all."""
+    width, within, apart, rows = array.itemsize, 1, 0, 1
+    for n, step in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if n == 1:
+            continue
+        if within < size:
+            expected, within = width * within, within * n
+        else:
+            apart = apart if rows > 1 else step
+            expected, rows = apart * rows, rows * n
+        if step != expected:
+            return -1
+    return apart // width if within == size and apart % width == 0 else -1
 
 
 def launch(
@@ -76,8 +92,7 @@ def launch(
 
 def _readable(array: Array | Rows, types: tuple[np.dtype, ...]) -> bool:
     if isinstance(array, Rows):
-        (apart, step), size = array.array.strides, array.array.itemsize
-        return array.array.dtype in types and step == size and apart % size == 0
+        return array.array.dtype in types and array.apart >= 0
     return array.dtype in types and array.flags.c_contiguous
 
 

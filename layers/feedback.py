@@ -52,8 +52,8 @@ class Feedback(Layer):
 
 
 def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool = False) -> tuple[Array, Array, Array]:
-    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; g = dS/dz = x dS/dy; and the sums of |g| over each tile of each row
-    of it, (K * N, tiles).
+    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; g = dS/dz = x dS/dy; and the sums of |g| over the parts of each row
+    of it, (K * N, parts).
 
     ``signal`` is dS/dy (K, N, ...), ``z`` of that shape or (K * N, ...), ``x`` as well or (N, ...).
     """

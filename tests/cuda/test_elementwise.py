@@ -173,11 +173,12 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
         np.testing.assert_allclose(size, expected_size, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
         in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
-        for how in ((0.1, 0.2, True), (0.1, 0.2, False)):
-            same(
-                soft_step(z, g.copy(), sums, *how),
-                by_numpy(lambda how=how, g=g, sums=sums: soft_step(z, g.copy(), sums, *how)),
-            )
+        for parts in (sums, expected_sums):
+            for how in ((0.1, 0.2, True), (0.1, 0.2, False)):
+                same(
+                    soft_step(z, g.copy(), parts, *how),
+                    by_numpy(lambda how=how, g=g, parts=parts: soft_step(z, g.copy(), parts, *how)),
+                )
 
 
 def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -> None:
