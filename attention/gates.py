@@ -47,7 +47,9 @@ class GateStep(NamedTuple):
     options: tuple[tuple[str, Any], ...]
 
     @classmethod
-    def of(cls, function: Callable[[Array, Array, Array, Mapping[str, Any]], Array], options: Mapping[str, Any]) -> GateStep:
+    def of(
+        cls, function: Callable[[Array, Array, Array, Mapping[str, Any]], Array], options: Mapping[str, Any]
+    ) -> GateStep:
         return cls(function, tuple((name, value) for name, value in options.items() if isinstance(value, Hashable)))
 
     def __call__(self, z: Array, gradient: Array, sums: Array) -> Array:

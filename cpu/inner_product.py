@@ -35,7 +35,7 @@ def transposed(signal: np.ndarray, weights: np.ndarray, positive: bool, x: np.nd
     signal = np.ascontiguousarray(signal)
     ask(
         build.inner_product_transposed,
-        *(address(signal), address(weights), positive, len(signal), weights.shape[1], len(weights), address(x))
+        *(address(signal), address(weights), positive, len(signal), weights.shape[1], len(weights), address(x)),
     )
     return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,43 +76,30 @@ class Program:
         return number, address - self._starts[number - 1]
 
     def _write(self, recorder: Recorder) -> None:
-        """The table: for each question three numbers, as program.h has it; behind them arguments and records. ``moving``: where in it
-        the address of an array is to be added, ``by`` that of which."""
+        """The table: of each question three numbers, ``Question`` of engine.cpp; behind them arguments and records. ``moving``: where
+        in it the address of an array is to be added, ``by``: which array's."""
         words = [0] * 3 * len(recorder.questions)
         moving: dict[int, int] = {}
         uses: dict[int, list[int]] = {}  # of an array: the first question, and the last
-        written: dict[int, int] = {}  # records by their places -> where they lie in the table
 
-        def write(word: int, value: int, question: Question) -> None:
-            number, words[word] = -1, value
-            if recorder.holds(value):
-                number, words[word] = self._within(value)
-                uses.setdefault(number, [time, time])[1] = time
-            elif value in question.records:
-                number, words[word] = TABLE, 8 * lay(question.records[value], question)
-            if number >= 0:
-                moving[word] = number
-
-        def lay(numbers: np.ndarray, question: Question) -> int:
-            there = place(numbers)
-            if there not in written:
-                written[there] = append(numbers, question)
-            return written[there]
-
-        def append(numbers: np.ndarray, question: Question) -> int:
+        def write(numbers: Sequence[int], question: Question, time: int) -> int:
+            """Behind all others; returns where."""
             start = len(words)
-            words.extend([0] * numbers.size)
-            for word, value in enumerate(numbers.tolist(), start):
-                write(word, value, question)
-            return start
+            words.extend(numbers)
+            for word, value in enumerate(numbers, start):
+                if recorder.holds(value):
+                    moving[word], words[word] = self._within(value)
+                    uses.setdefault(moving[word], [time, time])[1] = time
+                elif value in question.records:
+                    moving[word], words[word] = TABLE, write(question.records[value].tolist(), question, time)
+            return 8 * start
 
         for time, question in enumerate(recorder.questions):
-            words[3 * time] = ctypes.cast(question.function, ctypes.c_void_p).value or 0
-            words[3 * time + 1] = question.blocks
-            words[3 * time + 2] = 8 * append(question.arguments, question)
+            arguments = write(question.arguments.tolist(), question, time)
+            words[3 * time : 3 * time + 3] = _place_of(question.function), question.blocks, arguments
             moving[3 * time + 2] = TABLE
         self._table = np.array(words, np.int64)
-        self._moving, self._by = np.array(list(moving)), np.array(list(moving.values()))
+        self._moving, self._by = (np.array(list(numbers), np.int64) for numbers in (moving, moving.values()))
         self._lay_out(uses)
 
     def _lay_out(self, uses: dict[int, list[int]]) -> None:
@@ -135,3 +122,7 @@ def _lowest(busy: list[tuple[int, int]], size: int) -> int:
             break
         free = max(free, end)
     return free
+
+
+def _place_of(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -19,7 +19,7 @@ import numpy as np
 
 from .prepared import constant
 
-Asked = Callable[[int, bytes], None]  # a compiled function: how many blocks (kernels have such), and arguments of 8 bytes each
+Asked = Callable[[int, bytes], None]  # a compiled function, of its number of blocks and its arguments, of 8 bytes each
 Shape = tuple[int, ...]
 
 ADDRESSES = 1 << 38  # how many bytes of address space blanks are given; no memory
@@ -96,7 +96,7 @@ class Recorder:
         self._first = self._next = place(np.frombuffer(self._space, np.uint8, 1))
         self.questions: list[Question] = []
         self.blanks: list[tuple[int, int]] = []
-        self.kept: dict[int, np.ndarray] = {}  # by their places: the arrays that stay, of which questions know the addresses
+        self.kept: dict[int, np.ndarray] = {}  # by their places: arrays that stay, whose addresses the questions hold
 
     def __enter__(self) -> Recorder:
         self._before, _here.recorder = active(), self
@@ -154,8 +154,9 @@ class Blank(np.ndarray):
         return part if recorder and isinstance(part, Blank) and recorder.holds(place(part)) else self._refused()
 
     __array_ufunc__ = __array_function__ = __setitem__ = __bool__ = __int__ = __float__ = __index__ = _refused
-    flat = astype = copy = flatten = tobytes = tolist = item = take = nonzero = argmax = argmin = argsort = dot = _refused
+    astype = copy = flatten = tobytes = tolist = item = take = nonzero = argmax = argmin = argsort = dot = _refused
     repeat = choose = compress = searchsorted = _refused
+    flat = property(_refused)
 
 
 class _Blanks:

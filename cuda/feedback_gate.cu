@@ -7,16 +7,17 @@
 
 #include "index.h"
 
-// Rows times rows, of which targets share those of `one`; from row to row of the others it is so far. A block: one tile of one row.
+// Rows times rows, of which targets share those of `one`. There may be gaps between rows: from one to the next it is so far. A block:
+// one tile of one row.
 template <typename T>
 __global__ void gate(
     const T* __restrict__ many, const T* __restrict__ one, T* __restrict__ product, int64 rows, int64 rows_of_one, int64 size,
-    int64 apart, int64 apart_after)
+    int64 apart, int64 apart_one, int64 apart_after)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
         const int64 row = number / tiles;
-        const T *factor = many + row * apart, *own = one + row % rows_of_one * size;
+        const T *factor = many + row * apart, *own = one + row % rows_of_one * apart_one;
         T* result = product + row * apart_after;
         const Span part = tile(number % tiles, size);
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) result[i] = factor[i] * own[i];

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .launcher import Record, Rows, launch
+from .launcher import Record, Rows, launch, side_by_side
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Pair = tuple[int, ...]  # along H and W
@@ -79,24 +79,28 @@ def spread_to(signal: Array, where: Record, a: Array, pixels: Array) -> bool:
 
 
 def relu(x: Array, slope: float, y: Array) -> bool:
-    """y = max(x, 0) + slope min(x, 0), any shape."""
-    return launch("relu.cu", "relu", (x,), tiles(x.size), x, y, x.size, float(slope), threads=ROW)
+    """y = max(x, 0) + slope min(x, 0), any shape. There may be gaps between the images of both."""
+    size = _row(x, y)
+    rows, below, above = _rows(x, size), Rows(x, size), Rows(y, size)
+    arguments = (below, above, rows, size, below.apart, above.apart, float(slope))
+    return launch("relu.cu", "relu", (x,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def relu_gradient(signal: Array, known: Array, slope: float, guided: bool, to: Array) -> bool:
     """``signal`` (K, *known.shape), where ``known`` > 0; ``slope`` times it elsewhere; ``guided``: only what is positive of it. There
-    may be gaps between the signal's images."""
-    size = _row(known, signal)
-    (rows, sizes), arriving = _counts(signal, known, size), Rows(signal, size)
-    arguments = (arriving, known, to, *sizes, arriving.apart, float(slope), int(guided))
+    may be gaps between the images of these."""
+    size = _row(signal, known)
+    rows, arriving, telling = _rows(signal, size), Rows(signal, size), Rows(known, size)
+    aparts = arriving.apart, telling.apart
+    arguments = (arriving, telling, to, rows, _rows(known, size), size, *aparts, float(slope), int(guided))
     return launch("relu.cu", "relu_gradient", (to,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def gate(many: Array, one: Array, product: Array) -> bool:
-    """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of ``many`` and of the ``product``."""
-    size = _row(one, many, product)
-    (rows, sizes), factor, result = _counts(many, one, size), Rows(many, size), Rows(product, size)
-    arguments = (factor, one, result, *sizes, factor.apart, result.apart)
+    """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of all three."""
+    size = _row(many, one, product)
+    rows, arrays = _rows(many, size), [Rows(array, size) for array in (many, one, product)]
+    arguments = (*arrays, rows, _rows(one, size), size, *(array.apart for array in arrays))
     return launch("feedback_gate.cu", "gate", (many,), rows * tiles(size), *arguments, threads=ROW)
 
 
@@ -169,9 +173,9 @@ def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float
 
 def share(mass: Array, z: Array, epsilon: float, shares: Array) -> bool:
     """``mass`` (K, *z.shape) over z + epsilon sign z, and 0 where that is exactly 0. There may be gaps between the images of ``mass``."""
-    size = _row(z, mass)
-    (rows, sizes), masses = _counts(mass, z, size), Rows(mass, size)
-    arguments = (masses, z, shares, *sizes, masses.apart, float(epsilon))
+    size = _row(mass, z)
+    rows, masses = _rows(mass, size), Rows(mass, size)
+    arguments = (masses, z, shares, rows, _rows(z, size), size, masses.apart, float(epsilon))
     return launch("excitation.cu", "share", (mass,), rows * tiles(size), *arguments, threads=ROW)
 
 
@@ -194,13 +198,10 @@ def tiles(size: int) -> int:
     return -(-size // TILE)
 
 
-def _row(one: Array, *others: Array) -> int:
-    """How many numbers lie side by side in all of these arrays, (K, *one.shape) or shaped like ``one``: all of ``one``'s, or an image's."""
-    whole = all(array.flags.c_contiguous for array in others)
-    return one.size if whole else one.size // max(1, len(one))
+def _row(*arrays: Array) -> int:
+    """How many numbers lie side by side in all of these arrays, the last axes of which are the same."""
+    return min(side_by_side(array) for array in arrays)
 
 
-def _counts(many: Array, one: Array, size: int) -> tuple[int, tuple[int, int, int]]:
-    """How many rows of a size there are in ``many`` (K, *one.shape); and as kernels are told: those, those of ``one``, the size."""
-    rows = many.size // size if size else 0
-    return rows, (rows, one.size // size if size else 0, size)
+def _rows(array: Array, size: int) -> int:
+    return array.size // size if size else 0

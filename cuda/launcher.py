@@ -22,6 +22,7 @@ from .text import HERE
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 LARGEST_GRID = 2**31 - 1
+FEWEST = 32  # numbers between gaps
 NVRTC_OPTIONS = ("--std=c++17", f"-I{HERE}", "--fmad=false")  # no fused multiply-adds: NumPy has none either
 
 TYPES = {
@@ -50,8 +51,20 @@ class Rows:
         self.apart = size if array.flags.c_contiguous else _apart(array, size)
 
 
+def side_by_side(array: Array) -> int:
+    """How many numbers there are without a gap; 0 where they are too few for a kernel."""
+    if array.flags.c_contiguous:
+        return array.size
+    found = 1
+    for n, step in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if n > 1 and step != found * array.itemsize:
+            break
+        found *= n
+    return found if found >= FEWEST else 0
+
+
 def _apart(array: Array, size: int) -> int:
-    """From row to row of an array with gaps; -1 where there are gaps within rows, or not the same between all."""
+    """From row to row of an array with gaps; -1 where there are some within rows, or not the same between all."""
     width, within, apart, rows = array.itemsize, 1, 0, 1
     for n, step in zip(reversed(array.shape), reversed(array.strides), strict=True):
         if n == 1:

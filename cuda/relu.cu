@@ -9,30 +9,33 @@
 
 #include "index.h"
 
-// A block: one tile.
+// There may be gaps between rows: from one to the next it is so far. A block: one tile of one row.
 template <typename T>
-__global__ void relu(const T* __restrict__ x, T* __restrict__ y, int64 size, T slope)
-{
-    for (int64 number = blockIdx.x; number * TILE < size; number += gridDim.x) {
-        const Span part = tile(number, size);
-        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
-            const T positive = x[i] < 0 ? T(0) : x[i], negative = x[i] > 0 ? T(0) : x[i];
-            y[i] = slope == 0 ? positive : positive + slope * negative;
-        }
-    }
-}
-
-// A block: one tile of one row; the signal's lie `apart` from each other, and targets share those of `known`: the top or the bottom,
-// whichever tells the sign. `guided`: 0 or 1.
-template <typename T>
-__global__ void relu_gradient(
-    const T* __restrict__ signal, const T* __restrict__ known, T* __restrict__ to, int64 rows, int64 rows_of_known,
-    int64 size, int64 apart, T slope, int64 guided)
+__global__ void relu(const T* __restrict__ x, T* __restrict__ y, int64 rows, int64 size, int64 apart, int64 apart_after, T slope)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
         const int64 row = number / tiles;
-        const T *whole = signal + row * apart, *telling = known + row % rows_of_known * size;
+        const T* below = x + row * apart;
+        T* above = y + row * apart_after;
+        const Span part = tile(number % tiles, size);
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T positive = below[i] < 0 ? T(0) : below[i], negative = below[i] > 0 ? T(0) : below[i];
+            above[i] = slope == 0 ? positive : positive + slope * negative;
+        }
+    }
+}
+
+// The same for a signal, whose targets share the rows of `known`: the top or the bottom, whichever tells the sign. `guided`: 0 or 1.
+template <typename T>
+__global__ void relu_gradient(
+    const T* __restrict__ signal, const T* __restrict__ known, T* __restrict__ to, int64 rows, int64 rows_of_known,
+    int64 size, int64 apart, int64 apart_known, T slope, int64 guided)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
+        const int64 row = number / tiles;
+        const T *whole = signal + row * apart, *telling = known + row % rows_of_known * apart_known;
         const Span part = tile(number % tiles, size);
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
             const T passing = guided && whole[i] < 0 ? T(0) : whole[i];

@@ -15,7 +15,7 @@ import numpy as np
 from ..cpu.engine import engine
 from ..cpu.prepared import constant
 from ..cpu.program import Program
-from ..cpu.recording import Recorder, Unrecordable
+from ..cpu.recording import Recorder, Unrecordable, active
 from ..layers.arrays import Array
 from ..layers.correlation import exact
 
@@ -30,25 +30,26 @@ class Routine:
 
     def __init__(self) -> None:
         self._times = 0
-        self._program: Program | None = None
-        self._result: Arrays = None  # blanks, as they lie within tuples, lists and dicts
+        self._recorded: tuple[Program, Arrays] | None = None  # with blanks where its results are
 
     def __call__(self, arrays: Arrays, work: Work) -> Arrays:
-        self._times += 1
-        if self._times == 2:
-            self._record(arrays, work)
-        if self._program is None:
+        self._times = times = self._times + 1
+        if times == 2:
+            self._recorded = _recorded(arrays, work)
+        if self._recorded is None:
             return work(arrays)
-        return _filled(self._result, iter(self._program(list(_leaves(arrays)))))
+        program, result = self._recorded
+        return _filled(result, iter(program(list(_leaves(arrays)))))
 
-    def _record(self, arrays: Arrays, work: Work) -> None:
-        try:
-            with Recorder() as recorder:
-                blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in _leaves(arrays)]
-                self._result = work(_filled(arrays, iter(blanks)))
-            self._program = Program(recorder, len(blanks), list(_leaves(self._result)))
-        except Exception:  # not only Unrecordable: whatever else is wrong, the work itself will say
-            self._result = None
+
+def _recorded(arrays: Arrays, work: Work) -> tuple[Program, Arrays] | None:
+    try:
+        with Recorder() as recorder:
+            blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in _leaves(arrays)]
+            result = work(_filled(arrays, iter(blanks)))
+        return Program(recorder, len(blanks), list(_leaves(result))), result
+    except Exception:  # not only Unrecordable: whatever else is wrong, the work itself will say
+        return None
 
 
 class Same:
@@ -76,11 +77,11 @@ class Routines:
         """The routine for ``what``, which with the net's ``parameters`` and the form of the arrays ``given`` says all about the work;
         ``None`` where there can be none."""
         arrays = given.values()
-        if what is None or engine() is None or not all(isinstance(array, np.ndarray) for array in arrays):
+        if what is None or active() or engine() is None or not all(isinstance(array, np.ndarray) for array in arrays):
             return None
         if not all(constant(own[0]) for own in parameters.values() if own):
             return None
-        key = what, Same(parameters), exact(), *((array.shape, array.strides, array.dtype.num) for array in arrays)
+        key = what, Same(parameters), exact(), *((array.shape, array.strides, array.dtype) for array in arrays)
         if key not in self._known:
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]

@@ -219,7 +219,11 @@ def soft_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     flat, sums = _flat(shape), (shape[0], kernels.tiles(_flat(shape)[1]))
     return Kernel(
         "soft_step",
-        {"x": rng.random(flat, np.float32), "sums": kernels.TILE * rng.random(sums, np.float32), "y": _normal(rng, flat)},
+        {
+            "x": rng.random(flat, np.float32),
+            "sums": kernels.TILE * rng.random(sums, np.float32),
+            "y": _normal(rng, flat),
+        },
         lambda a: kernels.soft_step(a["x"], a["sums"], RATE, COST, True, a["y"]),
         lambda a: (a["x"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * a["y"] - np.float32(COST)).clip(0, 1),
         in_place=True,

@@ -12,7 +12,7 @@ from thinktwice.attention.guided import GUIDED
 from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
-from thinktwice.layers.arrays import divide, multiply, portion, positive_part
+from thinktwice.layers.arrays import divide, multiply, portion, positive_part, where_positive
 from thinktwice.layers.feedback import (
     gate_gradient,
     hard_step,
@@ -186,6 +186,39 @@ def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -
     for step in (lambda: soft_step(z, g.copy(), sums, 0.1, 0.2, True),):
         same(step(), np.full((1, 1, 5), np.float32(0.7) - np.float32(0.2)))
         same(step(), by_numpy(step))
+
+
+@TYPES
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda a: a[:, :, 2:6],
+        lambda a: a[1:, :, :4],
+        lambda a: a[:, :1, 3:],
+        lambda a: a[:, :, ::2],
+        lambda a: a[..., ::2],
+        lambda a: a[..., 1:],
+        lambda a: a.swapaxes(1, 2),
+        lambda a: a[::-1],
+        lambda a: np.broadcast_to(a[:1, :, 2:6], (4, *a[0, :, 2:6].shape)),
+    ],
+)
+def test_arrays_with_gaps(by_numpy: Callable, dtype: Any, part: Callable) -> None:
+    """Whether or not a kernel can read it, it is read right."""
+    many, known = part(numbers((2, 3, 8, 5, 7), dtype, 0)), part(numbers((2, 3, 8, 5, 7), dtype, 1))
+    for one in (known[0], known[0].copy()):
+        same(multiply(many, one), many * one)
+        same(divide(many, one), by_numpy(lambda one=one: divide(many.copy(), one.copy())))
+        for how in ((0, False), (0, True), (0.1, False)):
+            same(where_positive(many, one, *how), by_numpy(lambda one=one, how=how: where_positive(many, one, *how)))
+    same(positive_part(many), np.maximum(many, 0))
+    whole = np.full((2, 3, 8, 5, 7), np.nan, dtype)
+    if part(whole).flags.writeable and part(whole).base is not None:
+        multiply(many, known, into=part(whole))
+        same(part(whole).copy(), many * known)
+        rest = np.full(whole.shape, True)
+        part(rest)[...] = False
+        assert np.isnan(whole[rest]).all()
 
 
 def test_signals_may_be_a_few_channels_of_others(by_numpy: Callable) -> None:

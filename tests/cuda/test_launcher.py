@@ -115,8 +115,8 @@ def test_what_a_gpu_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.frombuffer(arguments[4].tobytes(), np.int64).tolist() == [4, 5, 3, 3, 2, 2, 1, 1, 1, 1, 2, 2]
     assert kernels.relu(x, 0.5, x)
     (_, name, grid, _, arguments) = calls.pop()
-    assert (name, grid, arguments[2]) == ("relu<float>", (1,), 120)
-    assert (type(arguments[3]), float(arguments[3])) == (np.float32, 0.5)
+    assert (name, grid, arguments[2:6]) == ("relu<float>", (1,), (1, 120, 120, 120))
+    assert (type(arguments[6]), float(arguments[6])) == (np.float32, 0.5)
     assert kernels.positive_sums(on_gpu((3, 5000)), on_gpu((2, 3, 2), "f8"))  # single precision, added in double
     assert calls.pop()[1:3] == ("positive_sums<float, double>", (6,))
     assert kernels.relu(on_gpu((0, 3)), 0.0, on_gpu((0, 3)))  # no blocks: nothing to start
@@ -127,6 +127,6 @@ def test_what_a_gpu_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def on_gpu(shape: tuple[int, ...], dtype: str = "f4", contiguous: bool = True) -> Any:
     """What launching looks at in an array."""
-    array = np.empty(shape, dtype)
-    flags = SimpleNamespace(c_contiguous=contiguous)
-    return SimpleNamespace(shape=shape, dtype=array.dtype, ndim=array.ndim, size=array.size, flags=flags)
+    array = np.empty(shape, dtype) if contiguous else np.empty((*shape[:-1], 2 * shape[-1]), dtype)[..., ::2]
+    looks = {name: getattr(array, name) for name in ("shape", "strides", "dtype", "itemsize", "ndim", "size", "flags")}
+    return SimpleNamespace(**looks)

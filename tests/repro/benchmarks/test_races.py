@@ -89,7 +89,7 @@ def test_every_kernel_is_measured():
     known = {
         name for name, function in inspect.getmembers(cuda_kernels, inspect.isfunction) if not name.startswith("_")
     }
-    helpers = {"launch", "lru_cache", "tiles", "windows"}
+    helpers = {"launch", "lru_cache", "side_by_side", "tiles", "windows"}
     assert {make.__name__ for make in kernels.KERNELS} == known - helpers
 
 

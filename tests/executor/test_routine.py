@@ -1,0 +1,227 @@
+"""From their second time on passes are done from a record, and not a bit of what they give differs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import thinktwice as tt
+from thinktwice.cpu.engine import engine
+from thinktwice.cuda.launcher import host_build
+from thinktwice.executor import routine
+from thinktwice.executor.forward import Keep, run_forward
+from thinktwice.executor.net import Net
+from thinktwice.executor.routine import KEPT, Routines
+
+from ..nets import data, layer, make, relu
+
+pytestmark = pytest.mark.skipif(
+    engine() is None or host_build() is None, reason="the engine or the kernels are not built, or turned off"
+)
+
+RULES = ["gradient", "guided", "deconvnet", "excitation"]
+SHAPE = (2, 5, 12, 11)
+
+
+def inception(dtype: str = "float32", softmax: bool = False) -> Net:
+    """All that is compiled: convolutions of every kind, groups, LRN, both poolings, concat, dropout, fully connected layers."""
+    filters = {
+        "stem": (24, 5, 3, "kernel_size: 3 pad: 1"),
+        "a": (6, 24, 1, "kernel_size: 1"),
+        "b": (4, 24, 1, "kernel_size: 1"),
+        "c": (8, 4, 5, "kernel_size: 5 pad: 2"),
+        "d": (24, 24, 3, "kernel_size: 3 pad: 1"),
+        "e": (6, 24, 1, "kernel_size: 1"),
+        "down": (10, 20, 3, "kernel_size: 3 stride: 2 group: 2"),
+    }
+
+    def conv(name: str, bottom: str) -> str:
+        options = f"convolution_param {{ num_output: {filters[name][0]} {filters[name][3]} }}"
+        return layer(name, "Convolution", bottom, options) + relu(name)
+
+    text = data(*SHAPE) + conv("stem", "data") + layer("norm", "LRN", "stem", "lrn_param { local_size: 5 alpha: 0.1 }")
+    text += conv("d", "norm") + conv("a", "d") + conv("b", "d") + conv("c", "b")
+    text += layer("pool", "Pooling", "d", "pooling_param { kernel_size: 3 stride: 1 pad: 1 }") + conv("e", "pool")
+    text += layer("all", "Concat", "a c e") + conv("down", "all")
+    text += layer("mean", "Pooling", "down", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }")
+    text += layer("drop", "Dropout", "mean", top="mean")
+    text += layer("fc", "InnerProduct", "mean", "inner_product_param { num_output: 7 }")
+    text += layer("prob", "Softmax", "fc") if softmax else ""
+    rng = np.random.default_rng(0)
+    weights = {
+        name: (rng.normal(size=(out, own // (2 if "group" in more else 1), k, k)), rng.normal(size=out))
+        for name, (out, own, k, more) in filters.items()
+    }
+    weights["fc"] = (rng.normal(size=(7, 40)), rng.normal(size=7))
+    return make(text, weights, dtype)
+
+
+def image(seed: int, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Without records."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Routines, "of", lambda *_: None)
+        yield
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each attempt to make a record, whether there is one."""
+    made: list[bool] = []
+    record = routine._recorded
+
+    def watched(*arguments: Any) -> Any:
+        made.append((found := record(*arguments)) is not None)
+        return found
+
+    monkeypatch.setattr(routine, "_recorded", watched)
+    return made
+
+
+@pytest.mark.parametrize("to", ["data", "norm"])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("targets", [1, 3])
+def test_no_bit_differs(rule: str, targets: int, to: str, records: list[bool]) -> None:
+    net = inception()
+    for seed in range(4):
+        x, signal = image(seed), image(seed, (targets, 2, 7))
+        found = net.forward(data=x, blobs=["fc"], rule=rule, to=[to])
+        below = net.backward(found, {"fc": signal}, rule, to=[to])
+        with as_written():
+            expected = net.forward(data=x, blobs=["fc"], rule=rule, to=[to])
+            expected_below = net.backward(expected, {"fc": signal}, rule, to=[to])
+        assert found.blobs == expected.blobs
+        for blob in expected.blobs:
+            np.testing.assert_array_equal(found[blob], expected[blob], strict=True)
+        np.testing.assert_array_equal(below[to], expected_below[to], strict=True)
+    assert records == [True, True]
+
+
+def test_results_belong_to_their_call(records: list[bool]) -> None:
+    """A later pass writes to nothing that an earlier one gave."""
+    net = inception()
+    passes = [net.forward(data=image(seed), blobs=["fc", "all"]) for seed in range(5)]
+    kept = [{blob: trace[blob].copy() for blob in ("fc", "all")} for trace in passes]
+    net.forward(data=image(9), blobs=["fc", "all"])
+    for trace, copies in zip(passes, kept, strict=True):
+        for blob, copy in copies.items():
+            np.testing.assert_array_equal(trace[blob], copy)
+    assert records == [True]
+
+
+def test_each_form_has_a_record_of_its_own(records: list[bool]) -> None:
+    """Other shapes, other blobs to keep: none is taken for another. An image that lies otherwise is copied, and like the first."""
+    net = inception()
+    turned = image(3).transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2)
+    for x in (image(0), image(1, (3, *SHAPE[1:])), turned):
+        for blobs in (["fc"], ["down", "fc"]):
+            for _ in range(3):
+                found = net.forward(data=x, blobs=blobs)
+                with as_written():
+                    expected = net.forward(data=x, blobs=blobs)
+                for blob in blobs:
+                    np.testing.assert_array_equal(found[blob], expected[blob], strict=True)
+    assert records == [True] * 4
+
+
+def test_a_given_blob_is_as_good_as_an_input(records: list[bool]) -> None:
+    net = inception()
+    for seed in range(3):
+        norm = image(seed, (2, 24, 12, 11))
+        trace = net.forward(norm=norm, blobs=["fc", "norm"])
+        assert trace["norm"] is norm
+        with as_written():
+            np.testing.assert_array_equal(trace["fc"], net.forward(norm=norm, blobs=["fc"])["fc"])
+    assert records == [True]
+
+
+def test_what_numpy_does_has_no_record_and_is_done(records: list[bool]) -> None:
+    net = inception(softmax=True)
+    for seed in range(4):
+        found = net.forward(data=image(seed), blobs=["prob"])["prob"]
+        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-6)
+        with as_written():
+            np.testing.assert_array_equal(found, net.forward(data=image(seed), blobs=["prob"])["prob"])
+    assert records == [False]
+
+
+def test_double_precision_has_no_record(records: list[bool]) -> None:
+    net = inception("float64")
+    first, *others = (net.forward(data=image(0), blobs=["fc"])["fc"] for _ in range(3))
+    assert all(np.array_equal(first, other) for other in others)
+    assert records == [False]
+
+
+def test_errors_are_those_of_the_work(records: list[bool]) -> None:
+    net = inception()
+    trace = net.forward(data=image(0), blobs=["fc"])
+    for _ in range(3):
+        with pytest.raises(tt.BadInput, match="freed"):
+            net.backward(trace, {"fc": image(0, (2, 7))}, to=["data"])
+    assert records == [False]
+
+
+def test_weights_that_can_change_are_read_anew() -> None:
+    """A solver's are written to from step to step."""
+    net = inception()
+    weights = {name: tuple(array.copy() for array in arrays) for name, arrays in net.params.items()}
+    given = {net.graph.given("data"): image(0)}
+    wanted, scores = [net.graph.final("fc")], []
+    for _ in range(4):
+        trace = run_forward(net.graph, weights, given, wanted, Keep(set(wanted)))
+        assert trace.form is None
+        scores.append(trace["fc"])
+        weights["fc"][1][...] += 1
+    for before, after in pairwise(scores):
+        np.testing.assert_allclose(after - before, 1, rtol=1e-3)
+
+
+def test_threads_may_share_a_net() -> None:
+    net, images = inception(), [image(seed) for seed in range(24)]
+    with as_written():
+        expected = [net.forward(data=x, blobs=["fc"])["fc"] for x in images]
+    found: dict[int, np.ndarray] = {}
+
+    def run(numbers: range) -> None:
+        for number in numbers:
+            found[number] = net.forward(data=images[number], blobs=["fc"])["fc"]
+
+    threads = [threading.Thread(target=run, args=(range(start, 24, 4),)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, result in enumerate(expected):
+        np.testing.assert_array_equal(found[number], result)
+
+
+def test_only_the_latest_forms_are_kept() -> None:
+    net = inception()
+    for number in range(KEPT + 5):
+        net.forward(
+            data=image(0, (1, 5, 12, 11 + number % 40)), norm=image(0, (1 + number // 40, 24, 12, 11)), blobs=["norm"]
+        )
+    assert len(net.graph.routines._known) <= KEPT
+
+
+@pytest.mark.parametrize("method", ["feedback", "fsp", "fr", "feedback-hard"])
+@pytest.mark.parametrize("targets", [[3], [3, 1, 4]])
+def test_gates_of_many_targets(method: str, targets: list[int]) -> None:
+    """Loops over gates, where targets share a first pass and images lie between others."""
+    net = inception()
+    for seed in range(3):
+        found = tt.attend(net, image(seed), targets, method)
+        with as_written():
+            expected = tt.attend(net, image(seed), targets, method)
+        np.testing.assert_array_equal(found.map, expected.map, strict=True)
+        assert np.isfinite(found.map).all()
