@@ -121,17 +121,18 @@ static void correlate(
 {
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
-    const int64 blocks = up(to.channels, ROWS), wanted = up(3 * omp_get_max_threads(), images * groups);
+    const int64 threads = omp_get_max_threads(), blocks = up(to.channels, ROWS), wanted = up(3 * threads, images * groups);
     const int64 rows = std::max<int64>(1, NEAR / (count(p) * p.pitch) - p.reach), positions = to.rows * p.pitch;  // as many as stay near
     const int64 strips = std::max(up(to.rows, rows), std::min(wanted, std::max<int64>(1, positions / (8 * VECTORS * LANES))));
     const int64 strip = share(positions, strips, p.pitch), parts = up(positions, strip);
-    const int64 some = share(blocks, up(wanted, parts), 1), chunks = up(blocks, some);
+    const int64 some = evenly(blocks, up(wanted, parts), 1, threads), chunks = up(blocks, some);
     const int64 size = plane_size(p, strip / p.pitch);
 
     std::vector<int64> offset(f.terms);
     for (int64 k = 0; k < f.terms; ++k) offset[k] = f.plane[k] * size + f.shift[k];
 
-#pragma omp parallel for schedule(dynamic, 1)
+    int64 laid = -1;  // of which chunks a thread has the planes
+#pragma omp parallel for schedule(dynamic, 1) firstprivate(laid)
     for (int64 number = 0; number < images * groups * parts * chunks; ++number) {
         const Normals only;
         const int64 chunk = number % chunks, part = number / chunks % parts, group = number / (chunks * parts) % groups;
@@ -143,7 +144,8 @@ static void correlate(
             f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
             f.plane, f.shift, f.terms};
         float* planes = scratch(room(p, strip / p.pitch));
-        lay(from, from + numbers(p), p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
+        if (laid != number / chunks) lay(from, from + numbers(p), p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
+        laid = number / chunks;
         correlate_piece(planes, first, p, offset.data(), own, to, here, wanted_blocks, there);
         const int64 plane = to.height * to.width, end = std::min(wanted_blocks.end * ROWS, to.channels), done = (here.end - first) / p.pitch;
         for (int64 o = wanted_blocks.first * ROWS; o < end; ++o)

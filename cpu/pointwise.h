@@ -163,7 +163,8 @@ static void multiply(const Source* sources, const Bank* banks, const Products& p
     int64 channels = 0, outputs = 0;
     for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
     for (int64 i = 0; i < p.banks; ++i) outputs = std::max(outputs, banks[i].outputs);
-    const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES), wanted = up(3 * omp_get_max_threads(), p.groups);
+    const int64 threads = omp_get_max_threads(), wanted = up(3 * threads, p.groups);
+    const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES);
     const int64 near = std::max<int64>(1, NEAR / (channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
     const int64 stretch = share(vectors, wanted, VECTORS), parts = up(vectors, stretch);
     const int64 some = share(blocks, up(wanted, parts), p.banks), chunks = up(blocks, some);  // all banks of a sum in one thread

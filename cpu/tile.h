@@ -97,3 +97,20 @@ constexpr int64 WEIGHTS = 128 << 10;  // and weights that all its positions use 
 
 // How many of `whole` to take at a time for at least this many parts of about the same size, in multiples of `step`.
 INLINE int64 share(int64 whole, int64 parts, int64 step) { return std::max<int64>(step, up(up(whole, parts), step) * step); }
+
+// What the busiest of some threads has to do that take parts of `whole`, so many at a time, one after the other.
+INLINE int64 longest(int64 whole, int64 some, int64 threads)
+{
+    const int64 before = up(whole, some) - 1, turns = before / threads;
+    return before % threads ? (turns + 1) * some : turns * some + whole - before * some;
+}
+
+// Like `share`, or somewhat less at a time if then the threads end more nearly together.
+INLINE int64 evenly(int64 whole, int64 parts, int64 step, int64 threads)
+{
+    const int64 most = share(whole, parts, step);
+    int64 best = most;
+    for (int64 some = most - step; 2 * some >= most; some -= step)
+        if (longest(whole, some, threads) < longest(whole, best, threads)) best = some;
+    return best;
+}
