@@ -157,26 +157,43 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
     }
 }
 
+// How the work is cut: into stretches of vectors of pixels, gathered so many at a time, and each into chunks of some blocks of outputs.
+struct Cut {
+    int64 stretch, strip, some;
+};
+
+constexpr int64 FEW_VECTORS = 25;
+
+static Cut cut(const Products& p, int64 channels, int64 blocks, int64 vectors)
+{
+    const int64 threads = omp_get_max_threads(), near = std::max<int64>(1, NEAR / (channels * LANES * VECTORS)) * VECTORS;
+    if (p.groups == 1 && vectors <= FEW_VECTORS * threads) {  // one part for each thread: nothing is gathered or fetched twice
+        const bool weights_weigh_more = (p.sum || p.banks == 1) && blocks * ROWS > vectors * LANES;
+        const int64 stretch = weights_weigh_more ? vectors : up(vectors, threads);
+        return {stretch, std::min({near, STRIP, share(stretch, 3, VECTORS)}), share(blocks, up(threads, up(vectors, stretch)), p.banks)};
+    }
+    const int64 wanted = up(3 * threads, p.groups), stretch = share(vectors, wanted, VECTORS);
+    return {stretch, std::min(near, STRIP), share(blocks, up(wanted, up(vectors, stretch)), p.banks)};  // all banks of a sum in one thread
+}
+
 static void multiply(const Source* sources, const Bank* banks, const Products& p, const Finish* last)
 {
     if (p.images * p.pixels == 0) return;
     int64 channels = 0, outputs = 0;
     for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
     for (int64 i = 0; i < p.banks; ++i) outputs = std::max(outputs, banks[i].outputs);
-    const int64 threads = omp_get_max_threads(), wanted = up(3 * threads, p.groups);
     const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES);
-    const int64 near = std::max<int64>(1, NEAR / (channels * LANES * VECTORS)) * VECTORS, strip = std::min(near, STRIP);
-    const int64 stretch = share(vectors, wanted, VECTORS), parts = up(vectors, stretch);
-    const int64 some = share(blocks, up(wanted, parts), p.banks), chunks = up(blocks, some);  // all banks of a sum in one thread
+    const Cut to = cut(p, channels, blocks, vectors);
+    const int64 parts = up(vectors, to.stretch), chunks = up(blocks, to.some);
 
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64 number = 0; number < p.groups * parts * chunks; ++number) {
         const Normals only;
-        const int64 chunk = number % chunks, part = number / chunks % parts, end = std::min((part + 1) * stretch, vectors);
+        const int64 chunk = number % chunks, part = number / chunks % parts, end = std::min((part + 1) * to.stretch, vectors);
         const Work work = {p, sources, banks, last, number / (chunks * parts)};
-        for (int64 first = part * stretch; first < end; first += strip) {
-            const Range here = {first, std::min(first + strip, end)}, next = {here.end, std::min(here.end + strip, end)};
-            multiply_strip(work, here, next, {chunk * some, std::min(chunk * some + some, blocks)});
+        for (int64 first = part * to.stretch; first < end; first += to.strip) {
+            const Range here = {first, std::min(first + to.strip, end)}, next = {here.end, std::min(here.end + to.strip, end)};
+            multiply_strip(work, here, next, {chunk * to.some, std::min(chunk * to.some + to.some, blocks)});
         }
     }
 }
