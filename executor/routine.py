@@ -8,6 +8,7 @@ type than float32, a GPU) has no record and is done as it is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..layers.arrays import Array
 from ..layers.correlation import exact
 
 KEPT = 64  # routines of a graph
+NOTHING = np.empty(0)  # where an array will be
 
 Arrays = Any  # any number of them, within tuples, lists and dicts
 Work = Callable[[Any], Arrays]
@@ -30,7 +32,7 @@ class Routine:
 
     def __init__(self) -> None:
         self._times = 0
-        self._recorded: tuple[Program, Arrays] | None = None  # with blanks where its results are
+        self._recorded: tuple[Program, Arrays] | None = None  # and how its results lie within tuples, lists and dicts
 
     def __call__(self, arrays: Arrays, work: Work) -> Arrays:
         self._times = times = self._times + 1
@@ -47,7 +49,7 @@ def _recorded(arrays: Arrays, work: Work) -> tuple[Program, Arrays] | None:
         with Recorder() as recorder:
             blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in _leaves(arrays)]
             result = work(_filled(arrays, iter(blanks)))
-        return Program(recorder, len(blanks), list(_leaves(result))), result
+        return Program(recorder, len(blanks), list(_leaves(result))), _filled(result, repeat(NOTHING))
     except Exception:  # not only Unrecordable: whatever else is wrong, the work itself will say
         return None
 

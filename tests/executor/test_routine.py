@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import mmap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 
 import thinktwice as tt
 from thinktwice.cpu.engine import engine
+from thinktwice.cpu.recording import ADDRESSES
 from thinktwice.cuda.launcher import host_build
 from thinktwice.executor import routine
 from thinktwice.executor.forward import Keep, run_forward
@@ -184,6 +188,20 @@ def test_weights_that_can_change_are_read_anew() -> None:
         weights["fc"][1][...] += 1
     for before, after in pairwise(scores):
         np.testing.assert_allclose(after - before, 1, rtol=1e-3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells how much address space is taken")
+def test_blanks_give_their_address_space_back(records: list[bool]) -> None:
+    def taken() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+    net, before = inception(), taken()
+    for _ in range(3):
+        trace = net.forward(data=image(0), blobs=["fc"], rule="gradient", to=["data"])
+        net.backward(trace, {"fc": image(0, (2, 7))}, to=["data"])
+    gc.collect()
+    assert records == [True, True]
+    assert taken() - before < ADDRESSES // 2
 
 
 def test_threads_may_share_a_net() -> None:
