@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..cpu.engine import engine
 from ..cpu.prepared import constant
 from ..cpu.program import Program
 from ..cpu.recording import Recorder, Unrecordable, active
-from ..layers.arrays import Array
+from ..layers.arrays import Array, Shape
 from ..layers.correlation import exact
 
 KEPT = 64  # routines of a graph
@@ -25,6 +25,7 @@ NOTHING = np.empty(0)  # where an array will be
 
 Arrays = Any  # any number of them, within tuples, lists and dicts
 Work = Callable[[Any], Arrays]
+Form = tuple[Shape, Shape, np.dtype]  # shape, strides, type
 
 
 class Routine:
@@ -32,26 +33,41 @@ class Routine:
 
     def __init__(self) -> None:
         self._times = 0
-        self._recorded: tuple[Program, Arrays] | None = None  # and how its results lie within tuples, lists and dicts
+        self._record: Recorded | None = None
 
     def __call__(self, arrays: Arrays, work: Work) -> Arrays:
         self._times = times = self._times + 1
         if times == 2:
-            self._recorded = _recorded(arrays, work)
-        if self._recorded is None:
+            self._record = _recorded(arrays, work)
+        if self._record is None:
             return work(arrays)
-        program, result = self._recorded
-        return _filled(result, iter(program(list(_leaves(arrays)))))
+        program, forms, result = self._record
+        given = list(_leaves(arrays))
+        return _filled(result, iter(program(given))) if [_form(array) for array in given] == forms else work(arrays)
 
 
-def _recorded(arrays: Arrays, work: Work) -> tuple[Program, Arrays] | None:
+class Recorded(NamedTuple):
+    """A program, the forms of its inputs, and how its outputs lie within tuples, lists and dicts."""
+
+    program: Program
+    forms: list[Form]
+    result: Arrays
+
+
+def _recorded(arrays: Arrays, work: Work) -> Recorded | None:
     try:
+        given = list(_leaves(arrays))
         with Recorder() as recorder:
-            blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in _leaves(arrays)]
+            blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in given]
             result = work(_filled(arrays, iter(blanks)))
-        return Program(recorder, len(blanks), list(_leaves(result))), _filled(result, repeat(NOTHING))
+        program = Program(recorder, len(blanks), list(_leaves(result)))
+        return Recorded(program, [_form(array) for array in given], _filled(result, repeat(NOTHING)))
     except Exception:  # not only Unrecordable: whatever else is wrong, the work itself will say
         return None
+
+
+def _form(array: np.ndarray) -> Form:
+    return array.shape, array.strides, array.dtype
 
 
 class Same:
@@ -83,7 +99,7 @@ class Routines:
             return None
         if not all(constant(own[0]) for own in parameters.values() if own):
             return None
-        key = what, Same(parameters), exact(), *((array.shape, array.strides, array.dtype) for array in arrays)
+        key = what, Same(parameters), exact(), *map(_form, arrays)
         if key not in self._known:
             if len(self._known) >= KEPT:
                 del self._known[next(iter(self._known))]
