@@ -21,13 +21,13 @@ from .method import Answer, Method, Option, Question, by_walk, reduce_option
 from .places import image_blob
 
 
-@reads()
+@reads(recordable=True)
 def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """max(signal, 0), with no mask of the forward pass."""
     return [positive_part(signals[0])]
 
 
-@reads("saved")
+@reads("saved", recordable=True)
 def frozen_lrn(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """LRN as a filter of its own: the normaliser stays as the forward pass left it."""
     layer: Any = step.layer

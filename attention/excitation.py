@@ -29,7 +29,7 @@ def adds(layer: Any) -> bool:
     return layer.param.operation == layer.param.SUM
 
 
-@reads("bottoms", arrives=lambda layer: layer.arrives)
+@reads("bottoms", arrives=lambda layer: layer.arrives, recordable=True)
 def linear(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
@@ -41,7 +41,11 @@ def linear(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> li
     return [multiply(layer.transposed(shares, weights, bottom, positive=True), a)]
 
 
-@reads(of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads, arrives=lambda layer: True)
+@reads(
+    of=lambda layer: {"bottoms"} if layer.takes_averages else layer.gradient_reads,
+    arrives=lambda layer: True,
+    recordable=True,
+)
 def pooling(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
     """MAX: everything to the winner. AVE: eq. 5 with equal weights, 0 where the window's sum is not positive."""
     layer: Any = step.layer
@@ -52,7 +56,7 @@ def pooling(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> l
     return [arrival.at(layer.spread(shares, step.bottom_shapes[0], times=a))]
 
 
-@reads(of=lambda layer: {"bottoms", "final_tops"} if adds(layer) else layer.gradient_reads)
+@reads(of=lambda layer: {"bottoms", "final_tops"} if adds(layer) else layer.gradient_reads, recordable=True)
 def eltwise(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """SUM: each branch in proportion to what it adds. MAX and PROD: the gradient.
 
@@ -66,7 +70,7 @@ def eltwise(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     return [portion(signals[0], z, coefficient, a) for coefficient, a in addends]
 
 
-@reads()
+@reads(recordable=True)
 def copy(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Normalisations do not compete: all mass to the data bottom, none to a second one."""
     return [signals[0], *(None for _ in step.bottom_shapes[1:])]

@@ -97,6 +97,7 @@ def insert_feedback(net: Net, where: str | Sequence[str] = "all") -> Net:
     return Net(Graph(message, net.graph.source, net.graph.exact), net.params, message, str(net.dtype), net.device.name)
 
 
+KEPT = 8  # of a net
 _gated: WeakKeyDictionary[Net, dict[str | tuple[str, ...], Net]] = WeakKeyDictionary()
 
 
@@ -104,6 +105,8 @@ def _with_gates(net: Net, where: str | tuple[str, ...]) -> Net:
     """``insert_feedback``, once for each net: what it remembers of its passes serves the next images."""
     known = _gated.setdefault(net, {})
     if where not in known:
+        if len(known) >= KEPT:
+            known.clear()
         known[where] = insert_feedback(net, where)
     return known[where]
 
@@ -294,7 +297,7 @@ class Gated:
         return Pass(self, trace, folded=False)
 
 
-@reads("bottoms")
+@reads("bottoms", recordable=True)
 def through_gate(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """Down a walk, dS/dx = z dS/dy. Nobody walks to the gates themselves: dS/dz = x dS/dy comes from what arrives here."""
     return [multiply(signals[0], step.bottoms[1]), None]
@@ -317,11 +320,11 @@ class Pass:
 
     def moved(self, step: GateStep) -> Gates:
         """The gates after a ``step``, all at once."""
-        of, prior = self.of, {self.of.net.graph.final(self.of.score): self.prior()}
+        of, starts = self.of, {self.of.net.graph.final(self.of.score): self.prior()}
         names = {of.net.graph.nodes[number].layer.name: gate for gate, number in of.gates.items()}
 
         def climb(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Gates:
-            starts, values, saved = arrays
+            priors, values, saved = arrays
             gates: Gates = {}
 
             @reads("bottoms", arrives=lambda layer: True)
@@ -333,13 +336,13 @@ class Pass:
                 return [down if rectified else arrival.at(down), None]
 
             passed = replace(self, trace=self.trace.over(values, saved))
-            passed.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}), starts)
+            passed.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}), priors)
             return {gate: gates[gate] for gate in of.gates}
 
         trace = self.trace
-        what = trace.form and ("climb", trace.form, tuple(prior), step)
-        routine = trace.graph.routines.of(what, trace.parameters, prior)
-        arrays = prior, trace.values, trace.saved
+        what = trace.form and ("climb", trace.form, tuple(starts), step)
+        routine = trace.graph.routines.of(what, trace.parameters, starts)
+        arrays = starts, trace.values, trace.saved
         return routine(arrays, climb) if routine else climb(arrays)
 
     def activations(self) -> Gates:

@@ -16,7 +16,7 @@ from .method import Answer, Method, Question, by_walk, reduce_option
 from .places import image_blob
 
 
-@reads(of=lambda layer: layer.gradient_reads)
+@reads(of=lambda layer: layer.gradient_reads, recordable=True)
 def relu(step: Step, signals: Sequence[Array]) -> list[Array | None]:
     """max(signal, 0) times the ReLU's own derivative."""
     layer: Any = step.layer

@@ -17,15 +17,15 @@ extern "C" __attribute__((visibility("default"))) const Engine* thinktwice_engin
 }
 
 // A piece of work that Python has put on record, and where its arguments lie.
-struct Question {
+struct Call {
     Asked function;
     int64 blocks;
     const int64* arguments;
 };
 
-extern "C" __attribute__((visibility("default"))) void thinktwice_replay(const Question* questions, int64 number)
+extern "C" __attribute__((visibility("default"))) void thinktwice_replay(const Call* calls, int64 number)
 {
-    for (int64 i = 0; i < number; ++i) questions[i].function(questions[i].blocks, questions[i].arguments);
+    for (int64 i = 0; i < number; ++i) calls[i].function(calls[i].blocks, calls[i].arguments);
 }
 
 // Of which text this is a build.

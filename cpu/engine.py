@@ -82,6 +82,6 @@ def serves(*arrays: np.ndarray) -> bool:
     return all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in arrays) and engine() is not None
 
 
-def replay(table: int, questions: int) -> None:
-    """Ask the ``questions`` of a table at this address, one after the other."""
-    cast(ctypes.CDLL, _library()).thinktwice_replay(table, questions)
+def replay(table: int, calls: int) -> None:
+    """Do the ``calls`` of a table at this address, one after the other."""
+    cast(ctypes.CDLL, _library()).thinktwice_replay(table, calls)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .engine import replay
-from .recording import APART, Question, Recorder, Shape, Unrecordable, place
+from .recording import APART, Call, Recorder, Shape, Unrecordable, place
 
-TABLE = 0  # the number of the array in which the questions themselves lie; then come the record's blanks
+TABLE = 0  # the number of the array in which the calls themselves lie; then come the record's blanks
 
 
 class View(NamedTuple):
@@ -42,7 +42,7 @@ class Program:
         self._views = [self._view(recorder, array) for array in outputs]
         self._made = sorted({view.number for view in self._views}.difference(self._inputs))
         self._write(recorder)
-        self._calls = len(recorder.questions)
+        self._calls = len(recorder.calls)
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         table, workspace = self._table.copy(), np.empty(self._room, np.uint8)
@@ -76,13 +76,13 @@ class Program:
         return number, address - self._starts[number - 1]
 
     def _write(self, recorder: Recorder) -> None:
-        """The table: of each question three numbers, ``Question`` of engine.cpp; behind them arguments and records. ``moving``: where
+        """The table: of each call three numbers, ``Call`` of engine.cpp; behind them arguments and records. ``moving``: where
         in it the address of an array is to be added, ``by``: which array's."""
-        words = [0] * 3 * len(recorder.questions)
+        words = [0] * 3 * len(recorder.calls)
         moving: dict[int, int] = {}
-        uses: dict[int, list[int]] = {}  # of an array: the first question, and the last
+        uses: dict[int, list[int]] = {}  # of an array: the first call, and the last
 
-        def write(numbers: Sequence[int], question: Question, time: int) -> int:
+        def write(numbers: Sequence[int], call: Call, time: int) -> int:
             """Behind all others; returns where."""
             start = len(words)
             words.extend(numbers)
@@ -90,13 +90,13 @@ class Program:
                 if recorder.holds(value):
                     moving[word], words[word] = self._within(value)
                     uses.setdefault(moving[word], [time, time])[1] = time
-                elif value in question.records:
-                    moving[word], words[word] = TABLE, write(question.records[value].tolist(), question, time)
+                elif value in call.records:
+                    moving[word], words[word] = TABLE, write(call.records[value].tolist(), call, time)
             return 8 * start
 
-        for time, question in enumerate(recorder.questions):
-            arguments = write(question.arguments.tolist(), question, time)
-            words[3 * time : 3 * time + 3] = _place_of(question.function), question.blocks, arguments
+        for time, call in enumerate(recorder.calls):
+            arguments = write(call.arguments.tolist(), call, time)
+            words[3 * time : 3 * time + 3] = _place_of(call.function), call.blocks, arguments
             moving[3 * time + 2] = TABLE
         self._table = np.array(words, np.int64)
         self._moving, self._by = (np.array(list(numbers), np.int64) for numbers in (moving, moving.values()))
@@ -105,7 +105,7 @@ class Program:
     def _lay_out(self, uses: dict[int, list[int]]) -> None:
         """Where in the workspace all arrays lie that are neither given nor wanted."""
         self._offsets, self._room = np.zeros(len(self._sizes), np.int64), 0
-        busy: list[tuple[int, int, int]] = []  # (from, to, last question)
+        busy: list[tuple[int, int, int]] = []  # (from, to, last call)
         for number in sorted(uses.keys() - {*self._inputs, *self._made}, key=lambda number: uses[number]):
             first, last = uses[number]
             size = -(-self._sizes[number] // APART) * APART

@@ -4,7 +4,9 @@ Python takes tens of microseconds from one piece of work to the next, for a net 
 does not hang on the numbers, though, only on shapes. So a pass can be made once over arrays that have a place but no numbers,
 ``Blank``s, while everything asked of the engine and of the kernels is put on record with these places in the place of addresses.
 
-A record is whole or there is none: a blank refuses whatever NumPy would compute, and an array of unknown origin is not taken.
+A record is whole or there is none: a blank refuses what NumPy's functions and operators would compute, and an array of unknown
+origin is not taken. (``np.asarray`` and the like, which ask for bare memory, cannot be refused, and would see zeros: layers and
+rules that are put on record do not look at numbers through them.)
 """
 
 from __future__ import annotations
@@ -33,13 +35,14 @@ class Unrecordable(Exception):
 
 
 class Address(int):
-    """An address that keeps alive what lies there."""
+    """An address that keeps alive the array that lies there, and what lies at other addresses that it holds."""
 
     array: np.ndarray
+    held: list[Address]
 
-    def __new__(cls, array: np.ndarray) -> Address:
+    def __new__(cls, array: np.ndarray, numbers: Sequence[int] = ()) -> Address:
         self = super().__new__(cls, place(array))
-        self.array = array
+        self.array, self.held = array, [number for number in numbers if isinstance(number, Address)]
         return self
 
 
@@ -78,9 +81,9 @@ def active() -> Recorder | None:
     return getattr(_here, "recorder", None)
 
 
-class Question(NamedTuple):
-    """What was asked: a function, its blocks and its arguments, of 8 bytes each; and records of numbers, by their place, in which
-    there are blanks' places as well."""
+class Call(NamedTuple):
+    """What was asked: a function, its blocks and its arguments, of 8 bytes each; and, by their places, the records of numbers among
+    them in which there are blanks' places as well."""
 
     function: Asked
     blocks: int
@@ -89,14 +92,15 @@ class Question(NamedTuple):
 
 
 class Recorder:
-    """Keeps the record of a ``with`` block: ``questions`` in their order, over ``blanks`` (place, size) in the order of theirs."""
+    """Keeps the record of a ``with`` block: ``calls`` in their order, over ``blanks`` (place, size) in the order of theirs."""
 
     def __init__(self) -> None:
         self._space = mmap.mmap(-1, ADDRESSES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
         self._first = self._next = place(np.frombuffer(self._space, np.uint8, 1))
-        self.questions: list[Question] = []
+        self.calls: list[Call] = []
         self.blanks: list[tuple[int, int]] = []
-        self.kept: dict[int, np.ndarray] = {}  # by their places: arrays that stay, whose addresses the questions hold
+        self.kept: list[Address] = []  # of the arrays that calls know
+        self._still: set[int] = set()  # the places of those in which there is no blank's place
 
     def __enter__(self) -> Recorder:
         self._before, _here.recorder = active(), self
@@ -129,18 +133,19 @@ class Recorder:
         records = {}
         for value in values:
             if isinstance(value, Address):
+                self.kept.append(value)
                 if self._moves(value.array):
                     records[int(value)] = value.array
-                else:
-                    self.kept[int(value)] = value.array
-        arguments = np.frombuffer(pack(layout, *values), np.int64)
-        self.questions.append(Question(function, blocks, arguments, records))
+        self.calls.append(Call(function, blocks, np.frombuffer(pack(layout, *values), np.int64), records))
 
     def _moves(self, array: np.ndarray) -> bool:
         """Whether there are blanks' places among these numbers."""
-        if place(array) in self.kept or array.dtype != np.int64:
+        if place(array) in self._still:
             return False
-        return bool(((array >= self._first) & (array < self._next)).any())
+        moves = array.dtype == np.int64 and bool(((array >= self._first) & (array < self._next)).any())
+        if not moves:
+            self._still.add(place(array))
+        return moves
 
 
 class Blank(np.ndarray):
@@ -155,7 +160,7 @@ class Blank(np.ndarray):
 
     __array_ufunc__ = __array_function__ = __setitem__ = __bool__ = __int__ = __float__ = __index__ = _refused
     astype = copy = flatten = tobytes = tolist = item = take = nonzero = argmax = argmin = argsort = dot = _refused
-    repeat = choose = compress = searchsorted = _refused
+    repeat = choose = compress = searchsorted = argpartition = byteswap = view = __complex__ = __deepcopy__ = _refused
     flat = property(_refused)
 
 

@@ -1,7 +1,8 @@
 """The kernels as functions of arrays, NumPy's or CuPy's. Each writes into its last arrays and returns whether it ran.
 
 Where one did not (no build for this CPU, an odd type, an array with gaps) nothing was touched, and the caller goes its own
-way. All arrays are contiguous; planes are (H, W), and whatever axes stand in front of them are counted together.
+way. Arrays are contiguous where nothing else is said; planes are (H, W), and whatever axes stand in front of them are counted
+together.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Record:
 
     def __init__(self, *numbers: int):
         self.numbers = np.array(numbers, np.int64)
-        self.address = Address(self.numbers)
+        self.address = Address(self.numbers, numbers)
 
     @cached_property
     def on_gpu(self) -> np.void:

@@ -84,7 +84,7 @@ def run_forward(
     with exactly(graph.exact):
         what = None if seed else ("forward", route, tuple(given), frozenset(keep.values), frozenset(keep.nodes))
         trace.form = routine = graph.routines.of(what, parameters, given)
-        trace.values, trace.saved, trace.updated = routine(given, run) if routine else run(given)
+        trace.values, trace.saved, trace.updated = routine(dict(given), run) if routine else run(given)
     return trace
 
 

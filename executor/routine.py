@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import repeat
+from threading import Lock
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from ..cpu.engine import engine
 from ..cpu.prepared import constant
 from ..cpu.program import Program
 from ..cpu.recording import Recorder, Unrecordable, active
-from ..layers.arrays import Array, Shape
+from ..layers.arrays import Array
 from ..layers.correlation import exact
 
 KEPT = 64  # routines of a graph
@@ -25,105 +27,110 @@ NOTHING = np.empty(0)  # where an array will be
 
 Arrays = Any  # any number of them, within tuples, lists and dicts
 Work = Callable[[Any], Arrays]
-Form = tuple[Shape, Shape, np.dtype]  # shape, strides, type
+Parameters = Mapping[str, Sequence[Array]]
 
 
 class Routine:
-    """One piece of work over arrays of one form: ``routine(arrays, work)`` gives what ``work(arrays)`` does."""
+    """One piece of work with these weights over arrays of one form: ``routine(arrays, work)`` gives what ``work(arrays)`` does."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Sequence[Array]) -> None:
         self._times = 0
-        self._record: Recorded | None = None
+        self._recorded: Recorded | None = None
+        self._weights = [ref(array) for array in weights]
+
+    def has(self, weights: Sequence[Array]) -> bool:
+        """Whether its weights are these very arrays."""
+        return all(known() is array for known, array in zip(self._weights, weights, strict=True))
 
     def __call__(self, arrays: Arrays, work: Work) -> Arrays:
         self._times = times = self._times + 1
         if times == 2:
-            self._record = _recorded(arrays, work)
-        if self._record is None:
+            self._recorded = _recorded(arrays, work)
+        if self._recorded is None:
             return work(arrays)
-        program, forms, result = self._record
-        given = list(_leaves(arrays))
-        return _filled(result, iter(program(given))) if [_form(array) for array in given] == forms else work(arrays)
+        given, looks = _flat(arrays)
+        program, expected, result = self._recorded
+        return _filled(result, iter(program(given))) if looks == expected else work(arrays)
 
 
 class Recorded(NamedTuple):
-    """A program, the forms of its inputs, and how its outputs lie within tuples, lists and dicts."""
+    """A program, what its inputs look like, and how its outputs lie within tuples, lists and dicts."""
 
     program: Program
-    forms: list[Form]
+    looks: list[Hashable]
     result: Arrays
 
 
 def _recorded(arrays: Arrays, work: Work) -> Recorded | None:
     try:
-        given = list(_leaves(arrays))
+        given, looks = _flat(arrays)
         with Recorder() as recorder:
             blanks = [recorder.blank(array.shape, array.dtype, array.strides) for array in given]
             result = work(_filled(arrays, iter(blanks)))
-        program = Program(recorder, len(blanks), list(_leaves(result)))
-        return Recorded(program, [_form(array) for array in given], _filled(result, repeat(NOTHING)))
+        program = Program(recorder, len(blanks), _flat(result)[0])
+        return Recorded(program, looks, _filled(result, repeat(NOTHING)))
     except Exception:  # not only Unrecordable: whatever else is wrong, the work itself will say
         return None
 
 
-def _form(array: np.ndarray) -> Form:
+class Routines:
+    """Those of one graph: the last that were asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Routine] = {}  # the least lately asked for in front
+        self._lock = Lock()
+
+    def of(self, what: Hashable, parameters: Parameters, given: Mapping[int, Array]) -> Routine | None:
+        """The routine for ``what``, which with the net's ``parameters`` and the form of the arrays ``given`` says all about the work;
+        ``None`` where there can be none."""
+        arrays, weights = given.values(), [array for own in parameters.values() for array in own]
+        if what is None or active() or engine() is None or not all(isinstance(array, np.ndarray) for array in arrays):
+            return None
+        if weights and not constant(weights[0]):
+            return None
+        key = what, tuple(map(id, weights)), exact(), *map(_look, arrays)
+        with self._lock:
+            routine = self._known.pop(key, None)
+            if routine is None or not routine.has(weights):  # others may have got the identities of such as are gone
+                routine = Routine(weights)
+            self._known[key] = routine
+            if len(self._known) > KEPT:
+                del self._known[next(iter(self._known))]
+        return routine
+
+
+def _look(array: np.ndarray) -> Hashable:
     return array.shape, array.strides, array.dtype
 
 
-class Same:
-    """Equal to what is the very same thing."""
+def _flat(arrays: Arrays) -> tuple[list[np.ndarray], list[Hashable]]:
+    """All arrays, and what they look like: shapes, strides and types, and the keys and lengths of what they lie in."""
+    found: list[np.ndarray] = []
+    looks: list[Hashable] = []
 
-    def __init__(self, thing: object):
-        self._thing = thing
+    def visit(part: Arrays) -> None:
+        if isinstance(part, np.ndarray):
+            found.append(part)
+            looks.append(_look(part))
+        elif type(part) is dict:
+            looks.append(tuple(part))
+            for each in part.values():
+                visit(each)
+        elif type(part) in (tuple, list):
+            looks.append(len(part))
+            for each in part:
+                visit(each)
+        elif part is not None:
+            raise Unrecordable(f"found {type(part).__name__}, expected arrays")
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other._thing is self._thing
-
-    def __hash__(self) -> int:
-        return id(self._thing)
-
-
-class Routines:
-    """Those of one graph, the latest ones."""
-
-    def __init__(self) -> None:
-        self._known: dict[Hashable, Routine] = {}
-
-    def of(
-        self, what: Hashable, parameters: Mapping[str, Sequence[Array]], given: Mapping[int, Array]
-    ) -> Routine | None:
-        """The routine for ``what``, which with the net's ``parameters`` and the form of the arrays ``given`` says all about the work;
-        ``None`` where there can be none."""
-        arrays = given.values()
-        if what is None or active() or engine() is None or not all(isinstance(array, np.ndarray) for array in arrays):
-            return None
-        if not all(constant(own[0]) for own in parameters.values() if own):
-            return None
-        key = what, Same(parameters), exact(), *map(_form, arrays)
-        if key not in self._known:
-            if len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
-            self._known[key] = Routine()
-        return self._known[key]
+    visit(arrays)
+    return found, looks
 
 
-def _leaves(result: Any) -> Iterator[np.ndarray]:
-    if isinstance(result, np.ndarray):
-        yield result
-    elif isinstance(result, Mapping):
-        for part in result.values():
-            yield from _leaves(part)
-    elif isinstance(result, (tuple, list)):
-        for part in result:
-            yield from _leaves(part)
-    elif result is not None:
-        raise Unrecordable(f"found {type(result).__name__}, expected arrays")
-
-
-def _filled(result: Any, arrays: Iterator[np.ndarray]) -> Any:
+def _filled(result: Arrays, arrays: Iterator[np.ndarray]) -> Arrays:
     if isinstance(result, np.ndarray):
         return next(arrays)
-    if isinstance(result, Mapping):
+    if isinstance(result, dict):
         return {key: _filled(part, arrays) for key, part in result.items()}
     if isinstance(result, (tuple, list)):
         return type(result)(_filled(part, arrays) for part in result)

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from types import FunctionType
 from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
@@ -28,17 +27,23 @@ F = TypeVar("F", bound=StepRule)
 
 
 def reads(
-    *parts: str, of: Callable[[Any], Iterable[str]] | None = None, arrives: Callable[[Any], bool] | None = None
+    *parts: str,
+    of: Callable[[Any], Iterable[str]] | None = None,
+    arrives: Callable[[Any], bool] | None = None,
+    recordable: bool = False,
 ) -> Callable[[F], F]:
     """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops.
 
     Where this depends on the layer's options, ``of`` tells the parts that it reads of a given layer beyond those.
     ``arrives``: of which layers it may be told, as its third argument, the ``Arrival`` that its first signal is to meet.
+    ``recordable``: that it does nothing but make arrays of arrays, always the same way: then walks may be done from a record
+    (routine.py), and it is not called each time.
     """
 
     def mark(function: F) -> F:
         function.reads = lambda layer: frozenset(parts).union(of(layer) if of else ())  # type: ignore[attr-defined]
         function.arrives = arrives or (lambda layer: False)  # type: ignore[attr-defined]
+        function.recordable = recordable  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -79,9 +84,9 @@ class Rule:
 
     @property
     def form(self) -> Hashable:
-        """What tells all about it, where its functions know nothing of any one walk; else ``None``."""
-        functions = *self.table.values(), *self.layers.values()
-        if not all(isinstance(function, FunctionType) and function.__closure__ is None for function in functions):
+        """What tells all about it, where all its functions are recordable; else ``None``."""
+        functions: list[Any] = [*self.table.values(), *self.layers.values()]
+        if not all(getattr(function, "recordable", False) for function in functions):
             return None
         return self.name, self.exact, tuple(self.table.items()), tuple(self.layers.items())
 

@@ -61,7 +61,7 @@ def test_nothing_is_done_while_a_record_is_made() -> None:
         assert active() is recorder
         x = recorder.blank((2, 3), np.dtype("f"))
         y = doubled(x)
-        assert len(recorder.questions) == 2
+        assert len(recorder.calls) == 2
         assert isinstance(y, Blank)
         assert recorder.holds(place(y))
     assert active() is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import mmap
+import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -22,6 +24,8 @@ from thinktwice.executor import routine
 from thinktwice.executor.forward import Keep, run_forward
 from thinktwice.executor.net import Net
 from thinktwice.executor.routine import KEPT, Routines
+from thinktwice.executor.rules import Rule, reads
+from thinktwice.layers.arrays import where_positive
 
 from ..nets import data, layer, make, relu
 
@@ -217,6 +221,89 @@ def test_blanks_give_their_address_space_back(records: list[bool]) -> None:
     assert taken() - before < ADDRESSES // 2
 
 
+def test_other_weights_are_other_work() -> None:
+    """Also where only one array of a mapping is another, or that of a net that is gone lay at its place."""
+    net = inception()
+    given, wanted = {net.graph.given("data"): image(0)}, [net.graph.final("fc")]
+    weights = dict(net.params)
+    for bias in (*range(6), 5, 5, 5):
+        one = np.full(7, bias, np.float32)
+        one.setflags(write=False)
+        weights["fc"] = (net.params["fc"][0], one)
+        found = run_forward(net.graph, weights, given, wanted, Keep(set(wanted)))["fc"]
+        with as_written():
+            expected = run_forward(net.graph, weights, given, wanted, Keep(set(wanted)))["fc"]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_weights_of_nets_that_are_gone_are_gone() -> None:
+    """A graph may outlive them."""
+    net, left = inception(), []
+    for _ in range(5):
+        other = Net(net.graph, {name: [array.copy() for array in own] for name, own in net.params.items()}, net.message)
+        other.forward(data=image(0), blobs=["fc"])
+        left.append(weakref.ref(other.params["stem"][0]))
+        del other
+    gc.collect()
+    assert [weights() for weights in left] == [None] * 5
+
+
+def test_only_rules_that_say_so_are_put_on_record(records: list[bool]) -> None:
+    """Those of a user's own may do what they like: here, look at numbers, and remember them."""
+    seen = []
+
+    @reads("tops")
+    def watching(step: Any, signals: Any) -> list[np.ndarray]:
+        seen.append(float(np.asarray(signals[0]).sum()))
+        return [where_positive(signals[0], step.tops[0], 0.5 if seen[-1] > 0 else 0)]
+
+    net, rule = inception(), Rule("mine", {"ReLU": watching})
+    for seed in range(5):
+        trace = net.forward(data=image(seed), blobs=["fc"], rule=rule, to=["data"])
+        net.backward(trace, {"fc": image(seed, (1, 2, 7))}, rule, to=["data"])
+        assert len(seen) == 7 * (seed + 1)
+    assert len(set(seen)) == len(seen)
+    assert records == [True]
+
+
+def test_weights_made_on_the_way_stay_as_long_as_the_record() -> None:
+    @reads(recordable=True)
+    def by_a_view(step: Any, signals: Any) -> list[np.ndarray]:
+        return [step.layer.transposed(signals[0], step.parameters[0][:], step.bottom_shapes[0])]
+
+    net, rule = inception(), Rule("views", layers={"e": by_a_view, "c": by_a_view})
+    for seed in range(5):
+        trace = net.forward(data=image(seed), blobs=["fc"], rule=rule, to=["data"])
+        signal = {"fc": image(seed, (1, 2, 7))}
+        found = net.backward(trace, signal, rule, to=["data"])["data"]
+        gc.collect()
+        _ = [np.full(size, np.nan, np.float32) for size in range(100, 2000, 4)]
+        with as_written():
+            np.testing.assert_array_equal(found, net.backward(trace, signal, rule, to=["data"])["data"])
+
+
+def test_threads_that_ask_for_many_forms() -> None:
+    net, failed = inception(), []
+
+    def run(start: int) -> None:
+        try:
+            for number in range(KEPT + 20):
+                shape = (1, 24, 12, 11 + (number + start) % (KEPT + 20))
+                net.graph.routines.of("x", net.params, {0: np.empty(shape, np.float32)})
+        except Exception as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=run, args=(7 * start,)) for start in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+    assert failed == []
+
+
 def test_threads_may_share_a_net() -> None:
     net, images = inception(), [image(seed) for seed in range(24)]
     with as_written():
@@ -243,6 +330,14 @@ def test_only_the_latest_forms_are_kept() -> None:
             data=image(0, (1, 5, 12, 11 + number % 40)), norm=image(0, (1 + number // 40, 24, 12, 11)), blobs=["norm"]
         )
     assert len(net.graph.routines._known) <= KEPT
+
+
+def test_a_form_in_use_is_not_forgotten() -> None:
+    routines, params = Routines(), inception().params
+    used = routines.of("used", params, {})
+    for number in range(3 * KEPT):
+        routines.of(number, params, {})
+        assert routines.of("used", params, {}) is used
 
 
 @pytest.mark.parametrize("method", ["feedback", "fsp", "fr", "feedback-hard"])
