@@ -34,12 +34,25 @@ struct Same {
     __device__ T operator()(int64, int64 window) const { return signal[window]; }
 };
 
+__device__ bool one_sees_all(const Windows& w)
+{
+    return w.positions.area() == 1 && w.kernel.h - w.pad.h >= w.size.h && w.kernel.w - w.pad.w >= w.size.w && w.dilation.area() == 1;
+}
+
+// Pixel row h of a plane.
+template <typename T>
+__device__ void spread_same(const T* signal, T* row, int64 h, const Windows& w)
+{
+    if (!one_sees_all(w)) return spread_row(Same<T>{signal}, row, h, w);
+    for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) row[x] = T(0) + signal[0];
+}
+
 // A block: one pixel row of one plane.
 template <typename T>
 __global__ void spread(const T* __restrict__ signal, T* __restrict__ to, int64 planes, Windows w)
 {
     for (int64 row = blockIdx.x; row < planes * w.size.h; row += gridDim.x)
-        spread_row(Same<T>{signal + row / w.size.h * w.positions.area()}, to + row * w.size.w, row % w.size.h, w);
+        spread_same(signal + row / w.size.h * w.positions.area(), to + row * w.size.w, row % w.size.h, w);
 }
 
 // The targets share `a`, of `planes` planes. A block: one pixel row of one plane of one target.
@@ -50,7 +63,7 @@ __global__ void spread_to(
     for (int64 row = blockIdx.x; row < targets * planes * w.size.h; row += gridDim.x) {
         T* pixels = to + row * w.size.w;
         const T* active = a + row % (planes * w.size.h) * w.size.w;
-        spread_row(Same<T>{signal + row / w.size.h * w.positions.area()}, pixels, row % w.size.h, w);
+        spread_same(signal + row / w.size.h * w.positions.area(), pixels, row % w.size.h, w);
         __syncthreads();
         for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) pixels[x] *= active[x];
     }
