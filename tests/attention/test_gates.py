@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from google.protobuf import text_format
 
 import thinktwice as tt
+from thinktwice.attention import gates
 from thinktwice.attention.gates import Gated, GateStep, insert_feedback
 from thinktwice.attention.methods import METHODS
 from thinktwice.errors import BadInput
@@ -54,6 +57,20 @@ def random_weights(seed: int = 0, **shapes: tuple[int, ...]) -> dict[str, tuple[
 
 def two() -> Net:
     return make(TWO, random_weights(c=(2, 3, 1, 1), f=(3, 40), s=(2, 3)))
+
+
+def test_a_net_gets_its_gates_once_and_leaves_none_behind() -> None:
+    net = two()
+    with_gates = gates._with_gates(net, "all")
+    assert gates._with_gates(net, "all") is with_gates
+    assert gates._with_gates(two(), "all") is not with_gates
+    for times in range(2 * gates.KEPT):
+        gates._with_gates(net, ("relu_c",) * (times + 1))
+    assert len(gates._gated[net]) <= gates.KEPT
+    left = weakref.ref(with_gates)
+    del net, with_gates
+    gc.collect()
+    assert left() is None
 
 
 def test_a_gate_stands_over_every_relu_in_place_or_not() -> None:
