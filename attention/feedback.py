@@ -14,13 +14,13 @@ mean absolute value, per image and target (``step=normalised``), lambda has no u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
 from ..layers.feedback import soft_step
-from .gates import Gated, Gates, GateStep, same
+from .gates import Gated, Gates, GateStep, Move, same
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
@@ -30,7 +30,7 @@ def run(question: Question) -> Answer:
     return climb(question, climbed, GRADIENT)
 
 
-def climb(question: Question, step: Callable[..., Array], rule: Rule) -> Answer:
+def climb(question: Question, step: Move, rule: Rule) -> Answer:
     """The loop of soft feedback: ``step`` after step until nothing moves; then a last pass under gates of 0 and 1, carried to the
     image by ``rule``."""
     options = question.options

@@ -39,17 +39,19 @@ from .targets import prior
 Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
 
 
-class GateStep(NamedTuple):
-    """What makes a gate blob's next state: ``function`` of its state, of dS/dz (whose array it may use; both K, N, C, H, W), of the sums
-    of |dS/dz| as ``gate_gradient`` gives them, and of a method's options."""
+# What makes a gate blob's next state: of its state, of dS/dz (whose array it may use; both K, N, C, H, W), of the sums of |dS/dz|
+# as ``gate_gradient`` gives them, and of a method's options.
+Move = Callable[[Array, Array, Array, Mapping[str, Any]], Array]
 
-    function: Callable[[Array, Array, Array, Mapping[str, Any]], Array]
+
+class GateStep(NamedTuple):
+    """A method's move with its options. Equal ones do the same, so that one record serves them."""
+
+    function: Move
     options: tuple[tuple[str, Any], ...]
 
     @classmethod
-    def of(
-        cls, function: Callable[[Array, Array, Array, Mapping[str, Any]], Array], options: Mapping[str, Any]
-    ) -> GateStep:
+    def of(cls, function: Move, options: Mapping[str, Any]) -> GateStep:
         return cls(function, tuple((name, value) for name, value in options.items() if isinstance(value, Hashable)))
 
     def __call__(self, z: Array, gradient: Array, sums: Array) -> Array:
@@ -226,16 +228,16 @@ class Gated:
         plain, graph = self.plain.graph, self.net.graph
         wanted, given = [plain.final(self.score)], {plain.given(image_blob(self.plain)): self.image}
         passed = run_forward(plain, self.plain.params, given, wanted, _all_but_what_relus_read(plain))
-        origins = {value: own for value, own in self._origins.items() if passed.shapes[own] is not None}
         trace = Trace(graph, self.net.params, [None] * len(graph.blobs))
-        for value, own in origins.items():
+        for value, own in self._origins.items():
             trace.shapes[value] = passed.shapes[own]
-        trace.values = {value: passed.values[own] for value, own in origins.items() if own in passed.values}
+            if own in passed.values:
+                trace.values[value] = passed.values[own]
         trace.saved = {graph.by_name[plain.nodes[own].layer.name]: saved for own, saved in passed.saved.items()}
-        xp, one = array_module(self.image), array_module(self.image).ones((), self.net.dtype)
+        xp = array_module(self.image)
         for gate in self.gates:
-            value, shape = graph.final(gate), trace.values[self.gated(gate)].shape
-            trace.shapes[value], trace.values[value] = shape, xp.broadcast_to(one, shape)
+            value, y = graph.final(gate), trace.values[self.gated(gate)]
+            trace.shapes[value], trace.values[value] = y.shape, xp.broadcast_to(xp.ones((), y.dtype), y.shape)
         trace.given = frozenset(graph.inputs.values())
         trace.form = passed.form and ("open", passed.form)
         return trace
