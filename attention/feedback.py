@@ -38,9 +38,8 @@ def climb(question: Question, step: Move, rule: Rule) -> Answer:
     gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
     curve = []
     for _ in range(options["iterations"]):
-        passed = gated.under(gates)
-        curve.append(passed.class_scores())
-        moved = passed.moved(taken)
+        moved, scores = gated.climbed(gates, taken)
+        curve.append(scores)
         if same(moved, gates):
             break
         gates = moved

@@ -11,6 +11,7 @@ In both, nothing below the lowest gates is computed twice.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,6 +141,11 @@ def _all_but_what_relus_read(graph: Graph) -> Keep:
     return keep
 
 
+def of_classes(scores: Array) -> Array:
+    """One number per class, (K, N, C), of scores (K, N, C, ...): the highest where there are several positions."""
+    return scores.reshape(*scores.shape[:3], -1).max(-1)
+
+
 def same(gates: Gates, others: Gates) -> bool:
     """Whether no gate differs."""
     return all(everywhere(operator.eq, z, others[gate]) for gate, z in gates.items())
@@ -261,17 +267,49 @@ class Gated:
         """x of the first pass below each gate: (N, C, H, W)."""
         return {gate: self.first.values[self.below(gate)] for gate in self.gates}
 
+    def climbed(self, gates: Gates, step: GateStep) -> tuple[Gates, Array]:
+        """The gates after a ``step`` of all at once, and the class scores (K, N, C) of the pass under ``gates`` that tells it."""
+        if self._close_nothing(gates) or self._prior is None:
+            passed = self.under(gates)
+            return passed.moved(step), passed.class_scores()
+        graph, what = self.net.graph, ("iteration", step, self.k, self.score, tuple(gates))
+
+        def iteration(arrays: tuple[dict[int, Array], Array]) -> tuple[Gates, Array]:
+            given, signal = arrays
+            passed = self._forward(given)
+            return passed.moved(step, signal), passed.scores()
+
+        given, signal = self._given(gates), self._prior
+        routine = graph.routines.of(what, self.net.params, {**given, -1: signal})
+        moved, scores = routine((given, signal), iteration) if routine else iteration((given, signal))
+        return moved, of_classes(scores)
+
+    @cached_property
+    def _prior(self) -> Array | None:
+        """The targets' signal (K, N, C, ...) where it hangs on no scores; else ``None``."""
+        scores = self.scores
+        if self.positions is None and scores.size != math.prod(scores.shape[:2]):
+            return None
+        return Pass(self, self.first, folded=False).prior()
+
     def under(self, gates: Gates) -> Pass:
         """The net under ``gates``: without a new forward pass where they close nothing that was active."""
+        return self.frozen(gates) if self._close_nothing(gates) else self.recomputed(gates)
+
+    def _close_nothing(self, gates: Gates) -> bool:
         x = self.activations()
-        unchanged = all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
-        return self.frozen(gates) if unchanged else self.recomputed(gates)
+        return all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
 
     def recomputed(self, gates: Gates) -> Pass:
         """A new forward pass under ``gates``, of K * N images from the lowest gates on."""
+        return self._forward(self._given(gates))
+
+    def _given(self, gates: Gates) -> dict[int, Array]:
         graph = self.net.graph
-        given = {graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}
-        given.update(self._below_all)
+        return {**{graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}, **self._below_all}
+
+    def _forward(self, given: Mapping[int, Array]) -> Pass:
+        graph = self.net.graph
         trace = run_forward(graph, self.net.params, given, [graph.final(self.score)], self._kept)
         return Pass(self, trace, folded=True)
 
@@ -320,9 +358,9 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=True))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def moved(self, step: GateStep) -> Gates:
-        """The gates after a ``step``, all at once."""
-        of, starts = self.of, {self.of.net.graph.final(self.of.score): self.prior()}
+    def moved(self, step: GateStep, prior: Array | None = None) -> Gates:
+        """The gates after a ``step``, all at once; ``prior``: the targets' signal, where it is known."""
+        of, starts = self.of, {self.of.net.graph.final(self.of.score): self.prior() if prior is None else prior}
         names = {of.net.graph.nodes[number].layer.name: gate for gate, number in of.gates.items()}
 
         def climb(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Gates:
@@ -361,8 +399,7 @@ class Pass:
 
     def class_scores(self) -> Array:
         """One number per class, (K, N, C): a class's highest score where it has several positions."""
-        scores = self.scores()
-        return scores.reshape(*scores.shape[:3], -1).max(-1)
+        return of_classes(self.scores())
 
     def prior(self) -> Array:
         """The top-down signal of the targets, (K, N, C, ...)."""
