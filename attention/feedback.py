@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
-from ..layers.feedback import soft_step
-from .gates import Gated, Gates, GateStep, Move, same
+from ..layers.feedback import opened, soft_step
+from .gates import Gated, GateStep, Move
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
@@ -35,37 +37,49 @@ def climb(question: Question, step: Move, rule: Rule) -> Answer:
     image by ``rule``."""
     options = question.options
     gated, taken = Gated.over(question, options["where"]), GateStep.of(step, options)
-    gates = relu_gates(gated) if options["start"] == "relu" else gated.open()
+    gates = relu_gates(gated) if options["start"] == "relu" else open_gates(gated)
     curve = []
-    for _ in range(options["iterations"]):
-        moved, scores = gated.climbed(gates, taken)
+    for iteration in range(options["iterations"]):
+        moved, scores = gated.climb(gates, taken, first=iteration == 0)
         curve.append(scores)
-        if same(moved, gates):
+        if not moved:
             break
-        gates = moved
     return conclude(question, gated, gates, curve, rule)
 
 
-def relu_gates(gated: Gated) -> Gates:
+def relu_gates(gated: Gated) -> Array:
     """Gates as the first pass's ReLUs opened them: z = 1 where x > 0."""
-    one = {gate: (x > 0).astype(x.dtype) for gate, x in gated.activations().items()}
-    return {gate: array_module(z).broadcast_to(z, (gated.k, *z.shape)).copy() for gate, z in one.items()}
+    gates, x = gated.unset(), gated.activations()
+    for gate, z in gated.parts(gates).items():
+        for of_target in z:
+            opened(x[gate][None], 0, into=of_target[None])
+    return gates
 
 
-def climbed(z: Array, gradient: Array, sums: Array, options: Mapping[str, Any]) -> Array:
-    """One step of eq. 6, in the array of the gradient: layers of gates are large."""
+def open_gates(gated: Gated) -> Array:
+    gates = gated.unset()
+    gates[...] = 1
+    return gates
+
+
+def climbed(z: Array, gradient: Array, sums: Array, moved: Array, options: Mapping[str, Any]) -> None:
+    """One step of eq. 6."""
     rate = options["rate"]
-    return soft_step(z, gradient, sums, rate, rate * options["sparsity"], options["step"] == "normalised")
+    soft_step(z, gradient, sums, rate, rate * options["sparsity"], options["step"] == "normalised", moved)
 
 
-def conclude(question: Question, gated: Gated, gates: Gates, curve: list[Array], rule: Rule) -> Answer:
+def conclude(question: Question, gated: Gated, gates: Array, curve: list[Array], rule: Rule) -> Answer:
     """Gates of 0 and 1, a last pass under them, and what they let through to the image."""
-    final = {gate: (z >= question.options["binarise"]).astype(z.dtype) for gate, z in gates.items()}
-    passed = gated.recomputed(final)
-    curve = [*curve, passed.class_scores()]
-    maps = over_channels(passed.to_image(rule, at=question.at), question.options["reduce"])
+    final = opened(gates[None, None], just_below(question.options["binarise"], gates.dtype))[0, 0]
+    signal, scores = gated.carried(final, rule, question.at)
+    maps = over_channels(signal, question.options["reduce"])
     at = question.at or image_blob(question.net)
-    return Answer(maps, at, gated.scores, final, array_module(maps).stack(curve))
+    return Answer(maps, at, gated.scores, gated.parts(final), array_module(maps).stack([*curve, scores]))
+
+
+def just_below(number: float, dtype: np.dtype) -> np.floating:
+    """What is greater than this is at least ``number``."""
+    return np.nextafter(dtype.type(number), dtype.type(-np.inf))
 
 
 SOFT_OPTIONS = {

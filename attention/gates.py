@@ -28,9 +28,9 @@ from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
-from ..layers.arrays import Array, array_module, everywhere, multiply
+from ..layers.arrays import Array, Shape, array_module, everywhere, multiply
 from ..layers.arrival import Arrival
-from ..layers.feedback import gate_gradient
+from ..layers.feedback import counted, gate_gradient
 from ..layers.layer import Step
 from ..layers.relu import ReLU
 from .method import Question, check_plane
@@ -38,11 +38,12 @@ from .places import image_blob
 from .targets import prior
 
 Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
+APART = 16  # where many lie in one array, each begins at a multiple of this
 
 
-# What makes a gate blob's next state: of its state, of dS/dz (whose array it may use; both K, N, C, H, W), of the sums of |dS/dz|
-# as ``gate_gradient`` gives them, and of a method's options.
-Move = Callable[[Array, Array, Array, Mapping[str, Any]], Array]
+# Moves a gate blob where it lies: its state, dS/dz (both K, N, C, H, W), the sums of |dS/dz| as ``gate_gradient`` gives them, where to
+# write how many gates have moved, as ``counted`` says, and a method's options.
+Move = Callable[[Array, Array, Array, Array, Mapping[str, Any]], None]
 
 
 class GateStep(NamedTuple):
@@ -55,8 +56,8 @@ class GateStep(NamedTuple):
     def of(cls, function: Move, options: Mapping[str, Any]) -> GateStep:
         return cls(function, tuple((name, value) for name, value in options.items() if isinstance(value, Hashable)))
 
-    def __call__(self, z: Array, gradient: Array, sums: Array) -> Array:
-        return self.function(z, gradient, sums, dict(self.options))
+    def __call__(self, z: Array, gradient: Array, sums: Array, moved: Array) -> None:
+        self.function(z, gradient, sums, moved, dict(self.options))
 
 
 WHERE: dict[str, Callable[[Graph, Node], bool]] = {
@@ -217,6 +218,12 @@ class Gated:
         fixed = self._changing.union(self.net.graph.final(gate) for gate in self.gates)
         return list(dict.fromkeys(v for node in self._upper for v in node.bottoms if v not in fixed))
 
+    @cached_property
+    def _lowest(self) -> set[str]:
+        """The feedback layers below which there are no gates."""
+        nodes = (self.net.graph.nodes[number] for number in self.gates.values())
+        return {node.layer.name for node in nodes if node.bottoms[0] in self._boundary}
+
     @property
     def scores(self) -> Array:
         """The score blob of the first pass: (N, C, ...)."""
@@ -267,22 +274,84 @@ class Gated:
         """x of the first pass below each gate: (N, C, H, W)."""
         return {gate: self.first.values[self.below(gate)] for gate in self.gates}
 
-    def climbed(self, gates: Gates, step: GateStep) -> tuple[Gates, Array]:
-        """The gates after a ``step`` of all at once, and the class scores (K, N, C) of the pass under ``gates`` that tells it."""
-        if self._close_nothing(gates) or self._prior is None:
-            passed = self.under(gates)
-            return passed.moved(step), passed.class_scores()
-        graph, what = self.net.graph, ("iteration", step, self.k, self.score, tuple(gates))
+    def unset(self) -> Array:
+        """Room for all gates of all targets, in one array: see ``parts``."""
+        return array_module(self.image).empty((self._places[1],), self.image.dtype)
 
-        def iteration(arrays: tuple[dict[int, Array], Array]) -> tuple[Gates, Array]:
-            given, signal = arrays
-            passed = self._forward(given)
-            return passed.moved(step, signal), passed.scores()
+    def parts(self, gates: Array) -> Gates:
+        """What belongs to each gate blob of such an array."""
+        return {gate: gates[part].reshape(shape) for gate, (part, shape) in self._places[0].items()}
 
-        given, signal = self._given(gates), self._prior
-        routine = graph.routines.of(what, self.net.params, {**given, -1: signal})
-        moved, scores = routine((given, signal), iteration) if routine else iteration((given, signal))
-        return moved, of_classes(scores)
+    @cached_property
+    def _places(self) -> tuple[dict[str, tuple[slice, Shape]], int]:
+        """Where each gate blob lies and its shape, (K, N, C, H, W); and how many numbers that takes."""
+        places, end = {}, 0
+        for gate, x in self.activations().items():
+            shape = (self.k, *x.shape)
+            places[gate] = slice(end, end + math.prod(shape)), shape
+            end += -(-math.prod(shape) // APART) * APART
+        return places, end
+
+    def climb(self, gates: Array, step: GateStep, first: bool = False) -> tuple[bool, Array]:
+        """Moves all ``gates`` at once, by a ``step`` each, where they lie. Returns whether any has moved, and the class scores
+        (K, N, C) of the pass under the gates as they were; ``first``: they closed nothing that was active, so that it is the first pass.
+        """
+        moved, scores = self._climbed(gates, step, first)
+        return bool(moved.any()), of_classes(scores)
+
+    def _climbed(self, gates: Array, step: GateStep, first: bool) -> tuple[Array, Array]:
+        if first:
+            passed = self.frozen(self.parts(gates))
+            return passed.move(step), passed.scores()
+        return self._passed(gates, ("move", step), lambda passed, signal: (passed.move(step, signal), passed.scores()))
+
+    def carried(self, gates: Array, rule: Rule, at: str | None = None) -> tuple[Array, Array]:
+        """The targets' signal at the image, or at the blob ``at`` (K, N, C, H, W), under such gates, carried by ``rule``; and the class
+        scores (K, N, C). Raises ``BadInput`` as ``Pass.to_image`` does."""
+        end, score = self.net.graph.given(at or image_blob(self.net)), self.net.graph.final(self.score)
+        ends = [end] if end in self._changing else self._boundary
+        what = rule.form and ("carry", rule.form, tuple(ends))
+
+        def carry(passed: Pass, signal: Array | None) -> tuple[dict[int, Array], Array]:
+            return passed.walk(ends, rule, None if signal is None else {score: signal}), passed.scores()
+
+        found, scores = self._passed(gates, what, carry)
+        if end not in self._changing:
+            found = self.frozen({}).walk([end], rule, found)
+        return self._checked(found, end), of_classes(scores)
+
+    def _passed(self, gates: Array, what: Hashable, work: Callable[[Pass, Array | None], Any]) -> Any:
+        """``work`` on a new forward pass under ``gates`` and with the targets' signal at its scores, ``None`` where it hangs on these;
+        ``what``: it is, for all but the arrays."""
+        if self._prior is None:
+            return work(self.recomputed(self.parts(gates)), None)
+
+        def all_of_it(arrays: tuple[Array, dict[int, Array], Array]) -> Any:
+            gates, below, signal = arrays
+            return work(self._forward({**self._folded(self.parts(gates)), **below}), signal)
+
+        arrays, looks = (gates, self._below_all, self._prior), (gates, *self._below_all.values())
+        told = what and ("under gates", what, self.score, tuple((gate, shape) for gate, (_, shape) in self._places[0].items()))
+        routine = self.net.graph.routines.of(told, self.net.params, dict(enumerate(looks)))
+        return routine(arrays, all_of_it) if routine else all_of_it(arrays)
+
+    def _checked(self, found: dict[int, Array], end: int) -> Array:
+        """The signal at the value ``end``, of an image's axes."""
+        blob = self.net.graph.blobs[end]
+        if end not in found:
+            raise BadInput(f"at: found blob {blob!r}, expected one between the image and the score {self.score!r}")
+        check_plane(blob, found[end].shape[1:])
+        return found[end]
+
+    @cached_property
+    def _counts(self) -> tuple[dict[str, tuple[slice, Shape]], int]:
+        """Where it is counted how many gates a feedback layer has moved, in which shape; and how many such numbers there are."""
+        counts, end = {}, 0
+        for gate, (_, shape) in self._places[0].items():
+            rows = counted(shape)
+            counts[self.net.graph.nodes[self.gates[gate]].layer.name] = slice(end, end + math.prod(rows)), rows
+            end += math.prod(rows)
+        return counts, end
 
     @cached_property
     def _prior(self) -> Array | None:
@@ -294,19 +363,17 @@ class Gated:
 
     def under(self, gates: Gates) -> Pass:
         """The net under ``gates``: without a new forward pass where they close nothing that was active."""
-        return self.frozen(gates) if self._close_nothing(gates) else self.recomputed(gates)
-
-    def _close_nothing(self, gates: Gates) -> bool:
         x = self.activations()
-        return all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
+        unchanged = all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
+        return self.frozen(gates) if unchanged else self.recomputed(gates)
 
     def recomputed(self, gates: Gates) -> Pass:
         """A new forward pass under ``gates``, of K * N images from the lowest gates on."""
-        return self._forward(self._given(gates))
+        return self._forward({**self._folded(gates), **self._below_all})
 
-    def _given(self, gates: Gates) -> dict[int, Array]:
-        graph = self.net.graph
-        return {**{graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}, **self._below_all}
+    def _folded(self, gates: Gates) -> dict[int, Array]:
+        """Gates as the net is given them: of K * N images."""
+        return {self.net.graph.final(gate): z.reshape(-1, *z.shape[2:]) for gate, z in gates.items()}
 
     def _forward(self, given: Mapping[int, Array]) -> Pass:
         graph = self.net.graph
@@ -358,26 +425,28 @@ class Pass:
         found = self.walk([self.of.gated(gate) for gate in self.of.gates], replace(GRADIENT, exact=True))
         return {gate: found[self.of.gated(gate)] for gate in self.of.gates}
 
-    def moved(self, step: GateStep, prior: Array | None = None) -> Gates:
-        """The gates after a ``step``, all at once; ``prior``: the targets' signal, where it is known."""
+    def move(self, step: GateStep, prior: Array | None = None) -> Array:
+        """Moves its gates by a ``step``, all at once, where they lie, and returns how many have moved, in parts. ``prior``: the
+        targets' signal, where it is known."""
         of, starts = self.of, {self.of.net.graph.final(self.of.score): self.prior() if prior is None else prior}
-        names = {of.net.graph.nodes[number].layer.name: gate for gate, number in of.gates.items()}
 
-        def climb(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Gates:
+        def climb(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Array:
             priors, values, saved = arrays
-            gates: Gates = {}
+            signal = next(iter(priors.values()))
+            moved = array_module(signal).empty((of._counts[1],), signal.dtype)
 
             @reads("bottoms", arrives=lambda layer: True)
             def both(met: Step, signals: Sequence[Array], arrival: Arrival) -> list[Array | None]:
                 (x, z), rectified = met.bottoms, arrival.where is met.bottoms[0] and arrival.onto is None
-                down, g, sums = gate_gradient(x, z, signals[0], rectified)
+                down, g, sums = gate_gradient(x, z, signals[0], rectified, ends=met.layer.name in of._lowest)
                 g = self._by_target(g)
-                gates[names[met.layer.name]] = step(z.reshape(g.shape), g, sums)
-                return [down if rectified else arrival.at(down), None]
+                part, shape = of._counts[0][met.layer.name]
+                step(z.reshape(g.shape), g, sums, moved[part].reshape(shape))
+                return [down if rectified or down is None else arrival.at(down), None]
 
             passed = replace(self, trace=self.trace.over(values, saved))
             passed.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}), priors)
-            return {gate: gates[gate] for gate in of.gates}
+            return moved
 
         trace = self.trace
         what = trace.form and ("climb", trace.form, tuple(starts), step)
@@ -429,16 +498,12 @@ class Pass:
         Raises ``BadInput`` where ``at`` has no signal, or not 4 axes.
         """
         graph, of = self.of.net.graph, self.of
-        at = at or image_blob(of.net)
-        end = graph.given(at)
+        end = graph.given(at or image_blob(of.net))
         if self.folded and end not in of._changing:
             found = of.frozen({}).walk([end], rule, self.walk(of._boundary, rule, starts))
         else:
             found = self.walk([end], rule, starts)
-        if end not in found:
-            raise BadInput(f"at: found blob {at!r}, expected one between the image and the score {of.score!r}")
-        check_plane(at, found[end].shape[1:])
-        return found[end]
+        return of._checked(found, end)
 
     def _fold(self, signals: Mapping[int, Array]) -> dict[int, Array]:
         if not self.folded:

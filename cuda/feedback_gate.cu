@@ -25,8 +25,8 @@ __global__ void gate(
 }
 
 // Both gradients for (targets, images, size), where the targets may share x, and there may be gaps between the rows of x and of the
-// signal; and the sums of |g| over each tile of each row: added in double precision, so that a mean over a layer keeps its digits. A
-// block: one tile of one image under one target.
+// signal; and the sums of |g| over each tile of each row: added in double precision, so that a mean over a layer keeps its digits.
+// `down` is null where nobody waits for dS/dx. A block: one tile of one image under one target.
 template <typename T>
 __global__ void gate_gradient(
     const T* __restrict__ x, const T* __restrict__ z, const T* __restrict__ signal, T* __restrict__ down, T* __restrict__ g,
@@ -37,24 +37,28 @@ __global__ void gate_gradient(
         const int64 row = number / tiles;
         const T *active = x + row % rows_of_x * apart_x, *gates = z + row * size, *arriving = signal + row * apart;
         const Span part = tile(number % tiles, size);
+        T *own = g + row * size, *passed = down + row * size;
         double sum = 0;
         SUMMING(sum)
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
             const T product = active[i] * arriving[i];
-            g[row * size + i] = product;
-            down[row * size + i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
+            own[i] = product;
             sum += product < 0 ? -product : product;
         }
+        if (down)
+            for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+                passed[i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
         sum = sum_of_block(sum);
         if (threadIdx.x == 0) sums[number] = T(sum);
     }
 }
 
-// `g` (rows, size) becomes the next gates. A block: one tile of one row; `sums` (rows, parts) of |g|, rate = alpha, cost = alpha lambda.
+// The gates `z` (rows, size) after the step, and how many of each tile have moved. A block: one tile of one row; `sums` (rows, parts) of
+// |g|, rate = alpha, cost = alpha lambda.
 template <typename T>
 __global__ void soft_step(
-    const T* __restrict__ z, const T* __restrict__ sums, T rate, T cost, T* __restrict__ g, int64 rows, int64 size, int64 parts,
-    int64 normalised)
+    const T* __restrict__ g, const T* __restrict__ sums, T rate, T cost, T* __restrict__ z, T* __restrict__ moved, int64 rows, int64 size,
+    int64 parts, int64 normalised)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
@@ -63,10 +67,15 @@ __global__ void soft_step(
         for (int64 i = row * parts; i < (row + 1) * parts; ++i) total += sums[i];
         const T unit = normalised ? T(total / size) : T(1), factor = rate / (unit == 0 ? T(1) : unit);
         const Span part = tile(number % tiles, size);
+        T count = 0;
+        SUMMING(count)
         for (int64 i = row * size + part.first + threadIdx.x; i < row * size + part.end; i += blockDim.x) {
-            const T moved = g[i] * factor + z[i] - cost;
-            const T raised = moved < 0 ? T(0) : moved;
-            g[i] = raised > 1 ? T(1) : raised;
+            const T before = z[i], step = g[i] * factor + before - cost;
+            const T raised = step < 0 ? T(0) : step;
+            z[i] = raised > 1 ? T(1) : raised;
+            count += z[i] == before ? T(0) : T(1);
         }
+        const double all = sum_of_block(count);
+        if (threadIdx.x == 0) moved[number] = T(all);
     }
 }

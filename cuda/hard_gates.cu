@@ -4,6 +4,7 @@
 //     pruning      z <- z [a > threshold]                      Feedback CNN (TPAMI 2018), Algorithm 2
 //     recovery     z = [a > threshold],     a <- z a           Algorithm 1
 //     hard step    z <- z [a > threshold],  a <- z a           Deep Feedback (draft of Look and Think Twice), §3.2
+//     opening      z = [a > threshold]                         where a ReLU is active, or soft gates are made hard
 //
 // All arrays are (rows, size), with a row for each image under each target. A block: one tile of one row.
 
@@ -44,6 +45,18 @@ __global__ void prune(
         const Span part = tile(number % tiles, size);
         for (int64 i = row * size + part.first + threadIdx.x; i < row * size + part.end; i += blockDim.x)
             gates[i] = z[i] * gate_of(a[i], threshold[row]);
+    }
+}
+
+template <typename T>
+__global__ void opened(const T* __restrict__ a, const T* __restrict__ threshold, T* __restrict__ gates, int64 rows, int64 size)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
+        const int64 row = number / tiles;
+        const Span part = tile(number % tiles, size);
+        for (int64 i = row * size + part.first + threadIdx.x; i < row * size + part.end; i += blockDim.x)
+            gates[i] = gate_of(a[i], threshold[row]);
     }
 }
 

@@ -115,6 +115,7 @@ static const Entry KERNELS[] = {
     KERNEL(soft_step<float>), KERNEL(soft_step<double>),
     KERNEL(positive_sums<float, double>), KERNEL(positive_sums<double, double>),
     KERNEL(prune<float>), KERNEL(prune<double>),
+    KERNEL(opened<float>), KERNEL(opened<double>),
     KERNEL(recover<float>), KERNEL(recover<double>),
     KERNEL(hard_step<float>), KERNEL(hard_step<double>),
     KERNEL(sum<float>), KERNEL(sum<double>),

@@ -105,20 +105,22 @@ def gate(many: Array, one: Array, product: Array) -> bool:
     return launch("feedback_gate.cu", "gate", (many,), rows * tiles(size), *arguments, threads=ROW)
 
 
-def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array, g: Array, sums: Array) -> bool:
+def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array | None, g: Array, sums: Array) -> bool:
     """``down`` = z ``signal``, with ``rectified`` only where x > 0, and g = x ``signal``: all (K * N, size), but for ``x`` of as many
-    rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the rows of ``x`` and of the signal."""
+    rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the rows of ``x`` and of the signal. Without ``down``
+    only g is made."""
     (rows, size), active, arriving = g.shape, Rows(x, g.shape[1]), Rows(signal, g.shape[1])
-    arguments = (active, z, arriving, down, g, sums, len(x), rows, size, active.apart, arriving.apart, int(rectified))
+    arrays = active, z, arriving, 0 if down is None else down, g, sums
+    arguments = (*arrays, len(x), rows, size, active.apart, arriving.apart, int(rectified))
     return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 
-def soft_step(z: Array, sums: Array, rate: float, cost: float, normalised: bool, g: Array) -> bool:
-    """``g`` (R, size) becomes clip(z + rate g / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the mean of |g|
-    over it, from ``sums`` of its parts (R, parts)."""
-    (rows, size), parts = g.shape, sums.shape[1]
-    arguments = (z, sums, float(rate), float(cost), g, rows, size, parts, int(normalised))
-    return launch("feedback_gate.cu", "soft_step", (g,), rows * tiles(size), *arguments, threads=ROW)
+def soft_step(g: Array, sums: Array, rate: float, cost: float, normalised: bool, z: Array, moved: Array) -> bool:
+    """``z`` (R, size) becomes clip(z + rate g / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the mean of |g|
+    over it, from ``sums`` of its parts (R, parts); ``moved`` (R, tiles): how many of them have changed."""
+    (rows, size), parts = z.shape, sums.shape[1]
+    arguments = (g, sums, float(rate), float(cost), z, moved, rows, size, parts, int(normalised))
+    return launch("feedback_gate.cu", "soft_step", (z,), rows * tiles(size), *arguments, threads=ROW)
 
 
 def positive_sums(a: Array, sums: Array) -> bool:
@@ -130,6 +132,11 @@ def positive_sums(a: Array, sums: Array) -> bool:
 def prune(z: Array, a: Array, threshold: Array, gates: Array) -> bool:
     """``gates`` = z [a > threshold]: all (R, size), with a ``threshold`` (R,) for each row."""
     return _by_rows("prune", z, a, threshold, gates)
+
+
+def opened(a: Array, threshold: Array, gates: Array) -> bool:
+    """``gates`` = [a > threshold]: both (R, size), with a ``threshold`` (R,) for each row."""
+    return _by_rows("opened", a, threshold, gates)
 
 
 def recover(a: Array, threshold: Array, gates: Array, carried: Array) -> bool:

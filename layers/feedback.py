@@ -51,21 +51,26 @@ class Feedback(Layer):
         return [multiply(signals[0], gates), multiply(signals[0], x)]
 
 
-def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool = False) -> tuple[Array, Array, Array]:
-    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; g = dS/dz = x dS/dy; and the sums of |g| over the parts of each row
-    of it, (K * N, parts).
+def gate_gradient(
+    x: Array, z: Array, signal: Array, rectified: bool = False, ends: bool = False
+) -> tuple[Array | None, Array, Array]:
+    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x, or ``None`` where the walk ``ends``; g = dS/dz = x dS/dy; and the
+    sums of |g| over the parts of each row of it, (K * N, parts).
 
     ``signal`` is dS/dy (K, N, ...), ``z`` of that shape or (K * N, ...), ``x`` as well or (N, ...).
     """
     xp, (signals,), size = array_module(signal), _rows(signal), math.prod(signal.shape[2:])
-    down, g = _empty(signal), _empty(signal)
+    down, g = None if ends else _empty(signal), _empty(signal)
     sums = xp.empty((len(signals), kernels.tiles(size)), signal.dtype)
     given = x.reshape(-1, size), z.reshape(-1, size), signals, rectified
-    if kernels.gate_gradient(*given, *_rows(down, g), sums):
+    if kernels.gate_gradient(*given, None if down is None else _rows(down)[0], *_rows(g), sums):
         return down, g, sums
-    x, down = x.reshape(-1, *signal.shape[1:]), signal * z.reshape(signal.shape)
+    x = x.reshape(-1, *signal.shape[1:])
     g = x * signal
     sums = abs(_rows(g)[0]).sum(-1, keepdims=True, dtype=np.float64).astype(g.dtype)
+    if ends:
+        return None, g, sums
+    down = signal * z.reshape(signal.shape)
     return down * (x > 0) if rectified else down, g, sums
 
 
@@ -75,16 +80,26 @@ def mean_magnitude(g: Array, sums: Array, instead_of_0: float = 0) -> Array:
     return array_module(size).where(size == 0, g.dtype.type(instead_of_0), size)
 
 
-def soft_step(z: Array, g: Array, sums: Array, rate: float, cost: float, normalised: bool) -> Array:
-    """clip(z + rate g / unit - cost, 0, 1), in the array ``g`` (K, N, ...). The unit is 1 or, if ``normalised``, the mean of |g| over
-    its row, where that is not 0."""
-    xp, (z_rows, g_rows) = array_module(g), _rows(z, g)
-    if not kernels.soft_step(z_rows, sums, rate, cost, normalised, g_rows):
-        g *= rate / mean_magnitude(g, sums, 1) if normalised else rate
-        g += z
-        g -= cost
-        xp.clip(g, 0, 1, out=g)
-    return g
+def counted(shape: Sequence[int]) -> Shape:
+    """The shape in which gates (K, N, ...) are counted: (K * N, parts of a row)."""
+    return math.prod(shape[:2]), kernels.tiles(math.prod(shape[2:]))
+
+
+def soft_step(z: Array, g: Array, sums: Array, rate: float, cost: float, normalised: bool, moved: Array) -> None:
+    """``z`` (K, N, ...) becomes clip(z + rate g / unit - cost, 0, 1); ``moved``: how many gates of each part then differ. The unit is 1
+    or, if ``normalised``, the mean of |g| over its row, where that is not 0."""
+    z_rows, g_rows = _rows(z, g)
+    if not kernels.soft_step(g_rows, sums, rate, cost, normalised, z_rows, moved):
+        unit = mean_magnitude(g, sums, 1) if normalised else g.dtype.type(1)
+        move_to(z, (g * (rate / unit) + z - cost).clip(0, 1), moved)
+
+
+def move_to(z: Array, gates: Array, moved: Array) -> None:
+    """``z`` becomes ``gates``, both (K, N, ...); ``moved``: how many of each part then differ."""
+    differ = _rows(z)[0] != _rows(gates)[0]
+    for part in range(moved.shape[1]):
+        moved[:, part] = differ[:, part * kernels.TILE : (part + 1) * kernels.TILE].sum(-1)
+    z[...] = gates
 
 
 def mean_of_positives(a: Array) -> Array:
@@ -101,6 +116,14 @@ def prune(z: Array, a: Array, threshold: Array) -> Array:
     """z [a > threshold] for z and ``a`` (K, N, ...); ``threshold`` broadcasts over them."""
     gates = _empty(a)
     return gates if kernels.prune(*_rows(z, a, _one_each(a, threshold), gates)) else z * (a > threshold)
+
+
+def opened(a: Array, threshold: Array, into: Array | None = None) -> Array:
+    """z = [a > threshold] for ``a`` (K, N, ...), in the array ``into``; ``threshold`` broadcasts over it."""
+    gates = _empty(a) if into is None else into
+    if not kernels.opened(*_rows(a, _one_each(a, threshold), gates)):
+        gates[...] = a > threshold
+    return gates
 
 
 def recover(a: Array, threshold: Array) -> tuple[Array, Array]:
