@@ -29,12 +29,12 @@ def adds(layer: Any) -> bool:
     return layer.param.operation == layer.param.SUM
 
 
-@reads("bottoms", arrives=lambda layer: layer.arrives, recordable=True)
+@reads("bottoms", arrives=lambda layer: layer.arrives, recordable=True, normalises=True)
 def linear(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
     weights, bottom = step.parameters[0], step.bottom_shapes[0]
-    z = layer.linear(a, weights, positive=True)  # once per image, for all targets
+    z = layer.linear(a, weights, positive=True) if step.saved is None else step.saved  # once per image, for all targets
     shares = divide(signals[0], z)
     if layer.arrives:
         return [layer.transposed(shares, weights, bottom, positive=True, arrival=replace(arrival, times=a))]
@@ -89,6 +89,5 @@ EXCITATION = register_rule(
             "BatchNorm": copy,
             "Scale": copy,
         },
-        exact=True,
     )
 )

@@ -23,7 +23,7 @@ from .engine import Engine, engine
 from .finish import Finish
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
-from .recording import Asked, address, ask, empty
+from .recording import address, ask, empty
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
@@ -46,8 +46,12 @@ def correlate(
     bias: np.ndarray | None = None,
     rectified: bool = False,
     into: np.ndarray | None = None,
+    guarded: bool = False,
 ) -> np.ndarray:
-    """``x`` (N, C, H, W), a ``Bank`` -> (N, O, rows, columns), or max(this, 0)."""
+    """``x`` (N, C, H, W), a ``Bank`` -> (N, O, rows, columns), or max(this, 0).
+
+    ``guarded``: sums of which all products are 0 are exactly 0, and none is mostly rounding, whatever way they are computed.
+    """
     bank = Bank(weights, bias, rectified, into)
     if geometry.pointwise:
         return correlate_together(x, [bank], geometry)[0]
@@ -55,7 +59,7 @@ def correlate(
     side = winograd.suitable(*shape) if constant(weights) else None
     if side:
         filters = _filters(bank, geometry, ("winograd", side), lambda by_group: winograd.transformed(by_group, side))
-        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y)
+        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y, guard=_guard(weights) if guarded else None)
     else:
         _sum_over_planes(plans.forward(*shape), x, _filters(bank, geometry), geometry.group, y)
     return y
@@ -164,12 +168,39 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     return total.reshape(group * outputs, channels, *geometry.kernel)
 
 
-def _sum_over_planes(plan: Plan, *work: Any) -> None:
-    _run(_engine().correlate, plan.planes, (plan.plane, plan.shift, plan.terms, plan.result), *work)
+def _sum_over_planes(
+    plan: Plan,
+    source: np.ndarray,
+    filters: Filters,
+    group: int,
+    result: np.ndarray,
+    last: Finish | None = None,
+) -> None:
+    source, end = _stack(source), last.address if last else 0
+    terms, batch = (plan.plane, plan.shift, plan.terms), _batch(source, group, result).address
+    numbers = (address(source), plan.planes, *_addresses(filters), *terms, plan.result, end, batch, address(result))
+    ask(_engine().correlate, *numbers)
 
 
-def _winograd(plan: Plan, *work: Any) -> None:
-    _run(_engine().winograd, plan.planes, (plan.result,), *work)
+def _winograd(
+    plan: Plan,
+    source: np.ndarray,
+    filters: Filters,
+    group: int,
+    result: np.ndarray,
+    last: Finish | None = None,
+    guard: Record | None = None,
+) -> None:
+    source, ends = _stack(source), (last.address if last else 0, guard.address if guard else 0)
+    batch = _batch(source, group, result).address
+    numbers = (address(source), plan.planes, *_addresses(filters), plan.result, *ends, batch, address(result))
+    ask(_engine().winograd, *numbers)
+
+
+def _guard(weights: np.ndarray) -> Record:
+    """``Guard`` of winograd.h."""
+    sums = prepared(weights, "sums", lambda: abs(weights).sum((1, 2, 3)))
+    return Record(address(np.ascontiguousarray(weights)), address(sums))
 
 
 def _multiply(
@@ -193,22 +224,6 @@ def _addresses(filters: Filters) -> tuple[int, int, bool]:
     """Of weights and biases, 0 where there are none; and whether the result is clamped at 0."""
     weights, bias, rectified = filters
     return address(weights), 0 if bias is None else address(bias), rectified
-
-
-def _run(
-    function: Asked,
-    shape: int,
-    more: tuple[int, ...],
-    source: np.ndarray,
-    filters: Filters,
-    group: int,
-    result: np.ndarray,
-    last: Finish | None = None,
-) -> None:
-    """One of the engine's functions: ``shape`` and ``more`` are what it asks for before and behind the filters."""
-    source = _stack(source)
-    end = last.address if last else 0, _batch(source, group, result).address, address(result)
-    ask(function, address(source), shape, *_addresses(filters), *more, *end)
 
 
 def holds(images: np.ndarray) -> bool:

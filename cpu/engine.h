@@ -35,10 +35,12 @@ static void run_correlate_weights(
 
 static void run_winograd(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, const int64* last,
-    const int64* batch, float* result)
+    const int64* guard, const int64* batch, float* result)
 {
     const auto by_tiles = as<Planes>(planes).phases_h == 2 ? winograd<2> : winograd<4>;
-    by_tiles(source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
+    by_tiles(
+        source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), given<Guard>(guard), as<Batch>(batch),
+        result);
 }
 
 static void run_max_pool(
@@ -55,9 +57,10 @@ static void run_to_winners(
 }
 
 static void run_inner_product(
-    const float* x, const float* weights, const float* bias, int64 positive, int64 images, int64 features, int64 outputs, float* y)
+    const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, float* y, float* z)
 {
-    (positive ? inner_product<true> : inner_product<false>)(x, weights, bias, images, features, outputs, y);
+    const auto product = y && z ? inner_product<BOTH> : z ? inner_product<POSITIVE> : inner_product<AS_THEY_ARE>;
+    product(x, weights, bias, images, features, outputs, {y, z});
 }
 
 static void run_inner_product_transposed(

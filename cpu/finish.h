@@ -22,6 +22,20 @@ INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 
     if (sums != there) std::memcpy(there, sums, number * sizeof(float));
 }
 
+// The same for a few registers of an image's numbers.
+template <int V>
+INLINE void finish(const Finish& f, int64 image, int64 size, int64 first, const Lanes (&sums)[V], float* result)
+{
+    const int64 place = image * size + first, shared = image % f.images * size + first;
+    for (int v = 0; v < V; ++v) {
+        Lanes sum = sums[v];
+        if (f.times) sum = rounded(sum * load(f.times + shared + v * LANES));
+        if (f.onto) sum = load(f.onto + place + v * LANES) + sum;
+        if (f.where) sum *= load(f.where + shared + v * LANES) > 0 ? Lanes{} + 1.0f : Lanes{};
+        store(result + place + v * LANES, sum);
+    }
+}
+
 // The same for sums that are where they belong.
 INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* result)
 {

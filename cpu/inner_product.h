@@ -1,7 +1,7 @@
 // Fully connected layers, for a few images at a time: each weight is read once, in the order in which it lies in memory, and
-// with `positive` as max(w, 0), so that excitation backprop needs no second copy of the largest arrays that nets have.
+// also as max(w, 0), so that excitation backprop needs no second copy of the largest arrays that nets have, nor a second reading.
 //
-//     forward      y[n][o] = bias[o] + sum_k w[o][k] x[n][k]
+//     forward      y[n][o] = bias[o] + sum_k w[o][k] x[n][k],     z[n][o] = sum_k max(w[o][k], 0) x[n][k]
 //     transposed   x[n][k] = sum_o w[o][k] y[n][o]
 
 constexpr int IMAGES = ROWS, OUTPUTS = VECTORS;  // of a tile of dot products
@@ -22,51 +22,72 @@ INLINE float total(Lanes lanes)
     return sum;
 }
 
-template <bool positive, int N, int O>
-INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, float* y)
+enum Which { AS_THEY_ARE, POSITIVE, BOTH };  // weights: as they are, for y; max(w, 0), for z; or each once for both
+
+struct Outputs {
+    float *y, *z;
+};
+
+INLINE void put_product(float* to, int64 at, float sum, const float* bias)
 {
-    Lanes sum[N][O] = {};
+    if (to) to[at] = bias ? sum + *bias : sum;
+}
+
+template <Which which, int N, int O>
+INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, const Outputs& to, int64 at)
+{
+    Lanes sum[N][O] = {}, excited[N][O] = {};
     const int64 whole = features / LANES * LANES;
     for (int64 k = 0; k < whole; k += LANES) {
-        Lanes w[O];
-        for (int o = 0; o < O; ++o) w[o] = weight<positive>(weights + o * features + k);
+        Lanes w[O], positive[O];
+        for (int o = 0; o < O; ++o) w[o] = weight<false>(weights + o * features + k), positive[o] = w[o] < 0 ? Lanes{} : w[o];
         for (int n = 0; n < N; ++n) {
             const Lanes value = load(x + n * features + k);
-            for (int o = 0; o < O; ++o) sum[n][o] += value * w[o];
+            for (int o = 0; o < O; ++o) {
+                if (which != POSITIVE) sum[n][o] += value * w[o];
+                if (which != AS_THEY_ARE) excited[n][o] += value * positive[o];
+            }
         }
     }
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o) {
-            float result = total(sum[n][o]);
+            float y = total(sum[n][o]), z = total(excited[n][o]);
             for (int64 k = whole; k < features; ++k) {
-                const float w = weights[o * features + k];
-                result += (positive && w < 0 ? 0 : w) * x[n * features + k];
+                const float w = weights[o * features + k], value = x[n * features + k];
+                y += w * value;
+                z += (w < 0 ? 0 : w) * value;
             }
-            y[n * outputs + o] = bias ? result + bias[o] : result;
+            if (which != POSITIVE) put_product(to.y, at + n * outputs + o, y, bias ? bias + o : nullptr);
+            if (which != AS_THEY_ARE) put_product(to.z, at + n * outputs + o, z, nullptr);
         }
 }
 
-template <bool positive, int O>
-INLINE void dot_products_of(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, float* y)
+template <Which which, int O>
+INLINE void dot_products_of(
+    const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, const Outputs& to, int64 at)
 {
+    constexpr int MOST = which == BOTH ? IMAGES / 2 : IMAGES;  // two sums each
+    const auto of_some = [&](auto some, int64 n) {
+        dot_products<which, decltype(some)::value, O>(x + n * features, weights, bias, features, outputs, to, at + n * outputs);
+    };
     int64 n = 0;
-    for (; n + IMAGES <= images; n += IMAGES) dot_products<positive, IMAGES, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
-    for (; n + 2 <= images; n += 2) dot_products<positive, 2, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
-    for (; n < images; ++n) dot_products<positive, 1, O>(x + n * features, weights, bias, features, outputs, y + n * outputs);
+    for (; n + MOST <= images; n += MOST) of_some(Rows<MOST>(), n);
+    for (; n + 2 <= images; n += 2) of_some(Rows<2>(), n);
+    for (; n < images; ++n) of_some(Rows<1>(), n);
 }
 
-template <bool positive>
-static void inner_product(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, float* y)
+template <Which which>
+static void inner_product(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, const Outputs& to)
 {
 #pragma omp parallel for schedule(static)
     for (int64 o = 0; o < outputs / OUTPUTS; ++o) {
         const Normals only;
-        dot_products_of<positive, OUTPUTS>(
-            x, weights + o * OUTPUTS * features, bias ? bias + o * OUTPUTS : nullptr, images, features, outputs, y + o * OUTPUTS);
+        const int64 first = o * OUTPUTS;
+        dot_products_of<which, OUTPUTS>(x, weights + first * features, bias ? bias + first : nullptr, images, features, outputs, to, first);
     }
     const Normals only;
     for (int64 o = outputs / OUTPUTS * OUTPUTS; o < outputs; ++o)
-        dot_products_of<positive, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, y + o);
+        dot_products_of<which, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, to, o);
 }
 
 // Some rows of weights, times the signals that arrive there, added to as many numbers of all images.

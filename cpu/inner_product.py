@@ -13,8 +13,11 @@ from .recording import address, ask
 MOST_IMAGES = 16
 
 
-def inner_product(x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None, positive: bool, y: np.ndarray) -> bool:
-    """``x`` (N, K), ``weights`` (O, K), ``bias`` (O,) -> ``y`` (N, O); with ``positive`` for max(w, 0). Whether the engine did it."""
+def inner_product(
+    x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None, y: np.ndarray | None, z: np.ndarray | None = None
+) -> bool:
+    """``x`` (N, K), ``weights`` (O, K), ``bias`` (O,) -> ``y`` (N, O), and ``z`` (N, O), which is that for max(w, 0) and without a bias;
+    only what is asked for. Whether the engine did it."""
     build = _build(x, weights)
     if build is None:
         return False
@@ -22,7 +25,8 @@ def inner_product(x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None, p
     ask(
         build.inner_product,
         *(address(x), address(weights), 0 if bias is None else address(bias)),
-        *(positive, len(x), weights.shape[1], len(weights), address(y)),
+        *(len(x), weights.shape[1], len(weights)),
+        *(0 if result is None else address(result) for result in (y, z)),
     )
     return True
 

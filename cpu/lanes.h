@@ -9,6 +9,19 @@ typedef float LanesAnywhere __attribute__((vector_size(LANES * 4), aligned(4), m
 INLINE Lanes load(const float* from) { return *reinterpret_cast<const LanesAnywhere*>(from); }
 INLINE void store(float* to, Lanes lanes) { *reinterpret_cast<LanesAnywhere*>(to) = lanes; }
 
+// A product as it is rounded, though a sum follows: what is added here in registers is the same to the last bit as what is stored first.
+INLINE Lanes rounded(Lanes product)
+{
+#if defined(__AVX512F__)
+    asm("" : "+v"(product));
+#elif defined(__SSE__)
+    asm("" : "+x"(product));
+#else
+    asm("" : "+m"(product));
+#endif
+    return product;
+}
+
 // Every second number of two registers, from the first (0) or the second (1) on.
 template <int from, int... I>
 INLINE Lanes every_second(Lanes a, Lanes b, std::integer_sequence<int, I...>)

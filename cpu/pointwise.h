@@ -105,15 +105,19 @@ INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank
     const int64 first = block * ROWS, channel = work.group * bank.outputs + first;
     const float* bias = bank.bias ? bank.bias + (work.group * up(bank.outputs, ROWS) + block) * ROWS : nullptr;
     const Finish last = ending(work, bank);
-    const bool ends = last.onto || last.times || last.where;
-    const bool straight = pieces[0].number == V * LANES && last.onto != bank.result;  // else it would overwrite what it adds to
+    const bool whole = pieces[0].number == V * LANES;
     for (int64 r = 0; r < std::min<int64>(ROWS, bank.outputs - first); ++r) {
         const int64 plane = (channel + r) * work.p.pixels;
+        Lanes done[V];
+        for (int v = 0; v < V; ++v) done[v] = with_bias(sum[r][v], bias ? bias[r] : 0, bank.rectified);
+        if (whole) {
+            finish(last, pieces[0].image, bank.apart, plane + pieces[0].pixel, done, bank.result);
+            continue;
+        }
         float lane[V * LANES];
-        float* sums = straight ? bank.result + pieces[0].image * bank.apart + plane + pieces[0].pixel : lane;
-        put<V>(sum[r], bias ? bias[r] : 0, bank.rectified, sums);
+        for (int v = 0; v < V; ++v) store(lane + v * LANES, done[v]);
         for (const Piece& piece : pieces)
-            finish(ends ? &last : nullptr, piece.image, bank.apart, plane + piece.pixel, piece.number, sums + piece.to, bank.result);
+            finish(&last, piece.image, bank.apart, plane + piece.pixel, piece.number, lane + piece.to, bank.result);
     }
 }
 

@@ -9,7 +9,7 @@
 // is one number q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices
 // (tile.h).
 //
-// Sums that are exactly 0 in a direct correlation are only about 0 here.
+// Sums that are exactly 0 in a direct correlation are only about 0 here. Where that matters small ones are computed anew (Guard).
 
 constexpr float P = 0.70710678118654752f, Q = 1.41421356237309505f;  // the points: sqrt(1/2), sqrt(2)
 
@@ -149,13 +149,61 @@ INLINE void products(
     }
 }
 
+// Sums so small that they may be nothing but rounding are computed anew, directly: excitation backprop divides by them, and asks which
+// are exactly 0. As addresses in this order they come from Python.
+struct Guard {
+    const float* weights;  // (groups, outputs, channels, 3, 3)
+    const float* sums;     // of each output's absolute weights: (groups, outputs)
+};
+
+constexpr float SMALL = 1e-4f;  // of what a sum could be at most; Winograd's way is some 1e-6 of that off
+
+// max |pixel| of what some rows of tiles see, of all channels of a group.
+template <int OUT>
+static float greatest(const float* image, const Planes& p, const Section& section)
+{
+    const int64 first = std::max<int64>(0, p.top + section.first * OUT);
+    const int64 end = std::min(p.height, p.top + (section.first + section.rows) * OUT + 2);
+    float most = 0;
+    for (int64 c = 0; c < p.channels; ++c) {
+        const float* plane = image + c * p.height * p.width;
+#pragma omp simd reduction(max : most)
+        for (int64 i = first * p.width; i < end * p.width; ++i) most = std::max(most, std::abs(plane[i]));
+    }
+    return most;
+}
+
+static float direct_sum(const float* image, const Planes& p, const float* weights, int64 top, int64 left)
+{
+    float sum = 0;
+    const Range rows = inside(top, 1, p.height, 3), columns = inside(left, 1, p.width, 3);
+    for (int64 c = 0; c < p.channels; ++c, weights += 9, image += p.height * p.width)
+        for (int64 y = rows.first; y < rows.end; ++y)
+            for (int64 x = columns.first; x < columns.end; ++x) sum += weights[3 * y + x] * image[(top + y) * p.width + left + x];
+    return sum;
+}
+
+// Some rows of one output's pixels, none of which sees a pixel greater than `most`.
+static void settle(const Guard& guard, const float* image, const Planes& p, int64 output, Range rows, float most, int64 width, float* plane)
+{
+    const float small = SMALL * most * guard.sums[output];
+    const float* weights = guard.weights + output * p.channels * 9;
+    for (int64 y = rows.first; y < rows.end && small > 0; ++y) {
+        float* row = plane + y * width;
+        int64 found = 0;
+        for (int64 x = 0; x < width; ++x) found += std::abs(row[x]) <= small;
+        for (int64 x = 0; x < width && found; ++x)
+            if (std::abs(row[x]) <= small) row[x] = direct_sum(image, p, weights, p.top + y, p.left + x), --found;
+    }
+}
+
 constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
 
 // `weights`: G g G^T, (groups, places, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
 template <int OUT>
 static void winograd(
     const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, const Finish* last,
-    const Batch& batch, float* result)
+    const Guard* guard, const Batch& batch, float* result)
 {
     constexpr int SEEN = OUT + 2, PLACES = SEEN * SEEN;
     const int64 images = batch.images, groups = batch.groups;
@@ -184,10 +232,13 @@ static void winograd(
             const int64 one = part * together + i, first = one % strips * even;
             return Section{one / strips, first, std::min(even, tile_rows - first)};
         };
+        std::vector<float> most;  // of each section
         for (int64 i = 0; i < all; ++i) {
             const Section section = section_of(i);
+            const float* image = source + section.image * batch.from + group * p.channels * p.height * p.width;
+            if (guard) most.push_back(greatest<OUT>(image, p, section));
             for (int64 c = 0; c < p.channels; ++c) {
-                const float* plane = source + section.image * batch.from + (group * p.channels + c) * p.height * p.width;
+                const float* plane = image + c * p.height * p.width;
                 lay_tiles<OUT>(plane, p, section.first, section.rows, size, padded, planes);
                 transform_channel<OUT>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
@@ -210,6 +261,11 @@ static void winograd(
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
                     result + section.image * batch.to + channel * to.height * to.width);
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
+                if (guard) {
+                    const float* image = source + section.image * batch.from + group * p.channels * p.height * p.width;
+                    float* plane = result + section.image * batch.to + channel * to.height * to.width;
+                    settle(*guard, image, p, channel, {top, top + rows}, most[i], to.width, plane);
+                }
                 finish(last, section.image, batch.to, (channel * to.height + top) * to.width, rows * to.width, result);
             }
     }

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
 from ..errors import BadInput
-from ..layers.arrays import Array, Shape
+from ..layers.arrays import Array, Shape, excitatory
 from ..layers.concat import Concat
 from ..layers.convolution import Convolution
-from ..layers.correlation import correlate_together, exactly
+from ..layers.correlation import Bank, correlate_together, exactly
 from ..layers.input import Input
 from ..layers.layer import Layer
 from ..layers.relu import ReLU
@@ -27,10 +27,12 @@ Parameters = Mapping[str, tuple[Array, ...]]
 
 @dataclass
 class Keep:
-    """What stays in the trace: values, and the nodes whose saved switches or normalisers do."""
+    """What stays in the trace: values, and the nodes whose saved switches or normalisers do. ``sums``: layers with weights whose sums
+    over the positive ones are made as well, as far as that is less work on the way than later."""
 
     values: set[int] = field(default_factory=set)
     nodes: set[int] = field(default_factory=set)
+    sums: set[int] = field(default_factory=set)
 
     @classmethod
     def everything(cls, graph: Graph) -> Keep:
@@ -55,6 +57,8 @@ class Keep:
                 keep.values.update(graph.final(graph.blobs[value]) for value in node.tops)
             if "saved" in parts:
                 keep.nodes.add(number)
+            if rule.normalises(node.layer):
+                keep.sums.add(number)
             if isinstance(node.layer, Concat) and keep.values.issuperset(node.bottoms):
                 keep.values.update(node.tops)  # of which the bottoms are parts
         return keep
@@ -82,7 +86,8 @@ def run_forward(
         return made.values, made.saved, made.updated
 
     with exactly(graph.exact):
-        what = None if seed else ("forward", route, tuple(given), frozenset(keep.values), frozenset(keep.nodes))
+        kept = frozenset(keep.values), frozenset(keep.nodes), frozenset(keep.sums)
+        what = None if seed else ("forward", route, tuple(given), *kept)
         trace.form = routine = graph.routines.of(what, parameters, given)
         trace.values, trace.saved, trace.updated = routine(dict(given), run) if routine else run(given)
     return trace
@@ -92,18 +97,18 @@ def _run_route(route: Sequence[int], trace: Trace, keep: Keep, seed: Sequence[in
     graph, waiting = trace.graph, _readers_on(trace.graph, route)
     trace.values = {value: array for value, array in trace.values.items() if waiting[value] or value in keep.values}
     behind, joints = _rectifiers(route, trace, waiting, keep), Joints(trace, route, waiting)
-    together, done = siblings(trace, route), set(behind.values())
+    together, done = siblings(trace, route, keep.sums), set(behind.values())
     for number in route:
         node = graph.nodes[number]
         if number in together:
-            _write_together(together[number], behind, trace, joints)
+            _write_together(together[number], behind, trace, joints, keep.sums)
             done.update(together[number])
         elif number in done or isinstance(node.layer, Input):
             pass
         elif node.layer.writes:
             _write(node, graph.nodes[behind[number]] if number in behind else None, trace, joints)
         else:
-            _run(number, trace, joints, number in keep.nodes, seed)
+            _run(number, trace, joints, keep, seed)
         for value in {*node.bottoms, *node.tops}:
             waiting[value].discard(number)
             if not waiting[value] and value not in keep.values:
@@ -120,8 +125,10 @@ def _write(node: Node, relu: Node | None, trace: Trace, joints: Joints) -> None:
     trace.values.setdefault(value, top)  # a given value stays
 
 
-def _write_together(numbers: Sequence[int], behind: Mapping[int, int], trace: Trace, joints: Joints) -> None:
-    """Siblings, and the ReLUs ``behind`` them."""
+def _write_together(
+    numbers: Sequence[int], behind: Mapping[int, int], trace: Trace, joints: Joints, sums: Container[int]
+) -> None:
+    """Siblings, and the ReLUs ``behind`` them; their ``sums`` over positive weights as well."""
     nodes, ends, banks = trace.graph.nodes, [], []
     first = nodes[numbers[0]]
     x = trace.values[first.bottoms[0]]
@@ -130,17 +137,22 @@ def _write_together(numbers: Sequence[int], behind: Mapping[int, int], trace: Tr
         (end,) = nodes[behind.get(number, number)].tops
         ends.append(end)
         banks.append(layer.bank(trace.parameters[layer.name], number in behind, joints.place(end, x)))
-    tops = correlate_together(x, banks, cast(Convolution, first.layer).geometry(x.shape))
-    trace.values.update(zip(ends, tops, strict=True))
+    summed = [number for number in numbers if number in sums]
+    banks += [Bank(excitatory(trace.parameters[nodes[number].layer.name][0])) for number in summed]
+    made = correlate_together(x, banks, cast(Convolution, first.layer).geometry(x.shape))
+    trace.values.update(zip(ends, made[: len(ends)], strict=True))
+    trace.saved.update(zip(summed, made[len(ends) :], strict=True))
 
 
-def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[int]) -> None:
+def _run(number: int, trace: Trace, joints: Joints, keep: Keep, seed: Sequence[int]) -> None:
     node = trace.graph.nodes[number]
     layer, parameters = node.layer, trace.parameters.get(node.layer.name, ())
     bottoms = [trace.values[value] for value in node.bottoms]
     joined = joints.join(node) if isinstance(layer, Concat) else None
     if joined is not None:
         tops, saved = [joined], None
+    elif layer.normalises and number in keep.sums:
+        tops, saved = cast(Any, layer).forward_normalised(bottoms, parameters)
     elif layer.random:
         tops, saved = layer.forward_at_random(bottoms, parameters, _rng(layer, seed, number))
     else:
@@ -150,7 +162,7 @@ def _run(number: int, trace: Trace, joints: Joints, save: bool, seed: Sequence[i
         trace.updated[layer.name] = updated
     for value, top in zip(node.tops, tops, strict=True):
         trace.values.setdefault(value, top)  # a given value stays
-    if save:
+    if number in keep.nodes or number in keep.sums:
         trace.saved[number] = saved
 
 

@@ -31,19 +31,22 @@ def reads(
     of: Callable[[Any], Iterable[str]] | None = None,
     arrives: Callable[[Any], bool] | None = None,
     recordable: bool = False,
+    normalises: bool = False,
 ) -> Callable[[F], F]:
     """Mark a step rule with the parts of the ``Step`` it reads: bottoms, tops, saved, final_tops.
 
     Where this depends on the layer's options, ``of`` tells the parts that it reads of a given layer beyond those.
     ``arrives``: of which layers it may be told, as its third argument, the ``Arrival`` that its first signal is to meet.
     ``recordable``: that it does nothing but make arrays of arrays, always the same way: then walks may be done from a record
-    (routine.py), and it is not called each time.
+    (routine.py), and it is not called each time. ``normalises``: that it divides by a layer's sums over positive weights, and takes
+    them from ``saved`` where a forward pass has made them on the way.
     """
 
     def mark(function: F) -> F:
         function.reads = lambda layer: frozenset(parts).union(of(layer) if of else ())  # type: ignore[attr-defined]
         function.arrives = arrives or (lambda layer: False)  # type: ignore[attr-defined]
         function.recordable = recordable  # type: ignore[attr-defined]
+        function.normalises = normalises  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -73,6 +76,10 @@ class Rule:
         """Whether its function for this layer can be told an ``Arrival``."""
         function: Any = self._own(layer)
         return function.arrives(layer) if function else layer.arrives
+
+    def normalises(self, layer: Layer) -> bool:
+        """Whether its function for this layer divides by sums over positive weights."""
+        return getattr(self._own(layer), "normalises", False)
 
     def rectifies(self, layer: Layer) -> bool:
         """Whether all it does at this layer is to pass on what arrives where the top is positive: that of a ReLU."""

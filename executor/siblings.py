@@ -6,7 +6,7 @@ the one that a walk meets last; then they send together, and so write the blob's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import groupby
 
 from ..layers.arrival import Sender
@@ -18,14 +18,15 @@ from .trace import Trace
 IMAGES = 4  # axes: (N, C, H, W)
 
 
-def siblings(trace: Trace, route: Sequence[int]) -> dict[int, list[int]]:
-    """Those of a forward pass along a route: the first one's node -> the nodes of all, itself included."""
+def siblings(trace: Trace, route: Sequence[int], several: Container[int] = ()) -> dict[int, list[int]]:
+    """Those of a forward pass along a route: the first one's node -> the nodes of all, itself included. ``several``: nodes that run
+    with more than one bank of filters, and so are their own siblings."""
     readers: dict[tuple[int, Geometry], list[int]] = {}
     for number in route:
         geometry = _pointwise(trace, number)
         if geometry:
             readers.setdefault((trace.graph.nodes[number].bottoms[0], geometry), []).append(number)
-    return {numbers[0]: numbers for numbers in readers.values() if len(numbers) > 1}
+    return {numbers[0]: numbers for numbers in readers.values() if len(numbers) > 1 or numbers[0] in several}
 
 
 class Doors:

@@ -150,7 +150,8 @@ class Convolution(FilterLayer):
         return Bank(weights, bias, rectified, into)
 
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
-        return correlate(x, excitatory(weights) if positive else weights, self.geometry(x.shape), bias)
+        used = excitatory(weights) if positive else weights
+        return correlate(x, used, self.geometry(x.shape), bias, guarded=positive)
 
     def transposed(
         self, signal: Array, weights: Array, bottom: Shape, positive: bool = False, arrival: Arrival = ALONE

@@ -121,10 +121,11 @@ def correlate(
     bias: Array | None = None,
     rectified: bool = False,
     into: Array | None = None,
+    guarded: bool = False,
 ) -> Array:
     """``x`` (..., C, *spatial), ``weights`` (O, C/group, *kernel), ``bias`` (O,) -> (..., O, *reduced spatial), or max(this, 0).
 
-    ``into``: the result's array, which may lie among others.
+    ``into``: the result's array, which may lie among others. ``guarded``: where all products of a sum are 0, so is the sum, exactly.
     """
     xp, rank = array_module(x), geometry.rank
     lead, spatial = x.shape[: -rank - 1], x.shape[-rank:]
@@ -132,8 +133,9 @@ def correlate(
     positions = geometry.reduced(spatial)
     if geometry.rank == 2 and engine.serves(images, weights):
         if into is not None and convolution.holds(into):
-            return convolution.correlate(images, weights, geometry, bias, rectified, into)
-        y = convolution.correlate(images, weights, geometry, bias, rectified).reshape(*lead, len(weights), *positions)
+            return convolution.correlate(images, weights, geometry, bias, rectified, into, guarded)
+        y = convolution.correlate(images, weights, geometry, bias, rectified, None, guarded)
+        y = y.reshape(*lead, len(weights), *positions)
         return _moved(y, into)
     y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
     matrix = _grouped(weights, geometry)

@@ -20,6 +20,7 @@ class InnerProduct(Layer):
     """
 
     gradient_reads = frozenset()
+    normalises = True
 
     def setup(self) -> None:
         p = self.param = self.message.inner_product_param
@@ -49,6 +50,15 @@ class InnerProduct(Layer):
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         return [self.linear(bottoms[0], *parameters)], None
 
+    def forward_normalised(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Array]:
+        """The top, and ``linear`` for the positive part of the weights: where these are many, one reading serves both."""
+        x, weights, bias = bottoms[0], parameters[0], parameters[1] if self.bias_term else None
+        batch = self.batch(x.shape)
+        y, z = (array_module(x).empty((count(batch), self.outputs), x.dtype) for _ in range(2))
+        if self.param.transpose or not inner_product.inner_product(x.reshape(len(y), -1), weights, bias, y, z):
+            return self.forward(bottoms, parameters)[0], self.linear(x, weights, positive=True)
+        return [y.reshape(*batch, self.outputs)], z.reshape(*batch, self.outputs)
+
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         return [self.transposed(signals[0], step.parameters[0], step.bottom_shapes[0])]
 
@@ -63,7 +73,9 @@ class InnerProduct(Layer):
         batch = self.batch(x.shape)
         images = x.reshape(count(batch), -1)
         y = array_module(x).empty((len(images), self.outputs), x.dtype)
-        if self.param.transpose or not inner_product.inner_product(images, weights, bias, positive, y):
+        made = (None, y) if positive and bias is None else (y,)
+        done = not positive or bias is None
+        if self.param.transpose or not done or not inner_product.inner_product(images, weights, bias, *made):
             used = excitatory(weights) if positive else weights
             y = images @ (used if self.param.transpose else used.T)
             if bias is not None:

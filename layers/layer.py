@@ -35,6 +35,8 @@ class ParameterSpec:
 class Step:
     """One layer's part of a forward pass, as a walk back sees it. Arrays that were freed are ``None``.
 
+    ``saved`` is what ``Layer.forward`` says; of a layer with weights, its sums over positive weights where a rule has asked for them.
+
     ``final_tops`` are the tops after any in-place layer that follows: what Caffe's memory holds when backward runs.
     """
 
@@ -62,6 +64,7 @@ class Layer:
     arrives: ClassVar[bool] = False  # may ``gradient`` be told an ``Arrival``, which its first signal is to meet
     writes: ClassVar[bool] = False  # may ``forward`` be told where its top belongs
     rectifies: ClassVar[bool] = False  # and to be the ReLU behind it as well
+    normalises: ClassVar[bool] = False  # has it a ``forward_normalised``, which makes the sums of excitation on the way
     random: bool = False  # whether a forward pass draws random numbers: ``forward_at_random`` is run in its place
 
     def __init__(self, message: Any, source: str = ""):
