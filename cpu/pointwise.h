@@ -121,6 +121,28 @@ INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank
     }
 }
 
+template <int V, bool written>
+INLINE void fetch_rows(const float* first, int64 apart, int64 rows)
+{
+    for (int64 r = 0; r < rows; ++r)
+        for (int v = 0; v <= V; ++v) __builtin_prefetch(first + r * apart + v * LANES, written, 3);
+}
+
+// What a tile's sums will meet, while they are being made.
+template <int V>
+INLINE void fetch_places(const Work& work, const Bank& bank, int64 block, const Piece& piece)
+{
+    if (work.p.sum && &bank != work.banks) return;  // it is there already
+    const int64 first = block * ROWS, rows = std::min<int64>(ROWS, bank.outputs - first), pixels = work.p.pixels;
+    const int64 place = (work.group * bank.outputs + first) * pixels + piece.pixel;
+    fetch_rows<V, true>(bank.result + piece.image * bank.apart + place, pixels, rows);
+    if (!work.last) return;
+    const int64 shared = piece.image % work.last->images * bank.apart + place;
+    if (work.last->onto) fetch_rows<V, false>(work.last->onto + piece.image * bank.apart + place, pixels, rows);
+    if (work.last->times) fetch_rows<V, false>(work.last->times + shared, pixels, rows);
+    if (work.last->where) fetch_rows<V, false>(work.last->where + shared, pixels, rows);
+}
+
 constexpr int64 STRIP = 24;  // vectors of pixels at a time: few enough that what is fetched meanwhile fits beside them
 
 // Where a channel's `vector`-th vector of pixels begins.
@@ -154,6 +176,7 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
             constexpr int V = decltype(width)::vectors;
             int64& ahead = fetched[bank.source];
             const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
+            fetch_places<V>(work, bank, block, panels[panel].pieces[0]);
             Lanes sum[ROWS][V];
             tile(gathered + at[bank.source] + place(source, panels, panel), Evenly{V * LANES}, source.channels, weights, sum, fetch);
             put_pixels<V>(sum, work, bank, block, panels[panel++].pieces);
