@@ -8,11 +8,18 @@ constexpr int IMAGES = ROWS, OUTPUTS = VECTORS;  // of a tile of dot products
 constexpr int64 COLUMNS = 6272;                  // of the transposed product: they stay next to the core while rows go by,
 constexpr int AT_ONCE = 4;                       // so many at a time
 
+INLINE Lanes positive_part(Lanes w) { return w < 0 ? Lanes{} : w; }
+
 template <bool positive>
-INLINE Lanes weight(const float* from)
+INLINE Lanes weight(const float* from) { return positive ? positive_part(load(from)) : load(from); }
+
+// The first `number` numbers, and zeros.
+INLINE Lanes load_some(const float* from, int64 number)
 {
-    const Lanes w = load(from);
-    return positive ? (w < 0 ? Lanes{} : w) : w;
+    if (number >= LANES) return load(from);
+    Lanes lanes{};
+    std::memcpy(&lanes, from, number * sizeof(float));
+    return lanes;
 }
 
 INLINE float total(Lanes lanes)
@@ -37,12 +44,11 @@ template <Which which, int N, int O>
 INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, const Outputs& to, int64 at)
 {
     Lanes sum[N][O] = {}, excited[N][O] = {};
-    const int64 whole = features / LANES * LANES;
-    for (int64 k = 0; k < whole; k += LANES) {
+    for (int64 k = 0; k < features; k += LANES) {
         Lanes w[O], positive[O];
-        for (int o = 0; o < O; ++o) w[o] = weight<false>(weights + o * features + k), positive[o] = w[o] < 0 ? Lanes{} : w[o];
+        for (int o = 0; o < O; ++o) w[o] = load_some(weights + o * features + k, features - k), positive[o] = positive_part(w[o]);
         for (int n = 0; n < N; ++n) {
-            const Lanes value = load(x + n * features + k);
+            const Lanes value = load_some(x + n * features + k, features - k);
             for (int o = 0; o < O; ++o) {
                 if (which != POSITIVE) sum[n][o] += value * w[o];
                 if (which != AS_THEY_ARE) excited[n][o] += value * positive[o];
@@ -51,14 +57,8 @@ INLINE void dot_products(const float* x, const float* weights, const float* bias
     }
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o) {
-            float y = total(sum[n][o]), z = total(excited[n][o]);
-            for (int64 k = whole; k < features; ++k) {
-                const float w = weights[o * features + k], value = x[n * features + k];
-                y += w * value;
-                z += (w < 0 ? 0 : w) * value;
-            }
-            if (which != POSITIVE) put_product(to.y, at + n * outputs + o, y, bias ? bias + o : nullptr);
-            if (which != AS_THEY_ARE) put_product(to.z, at + n * outputs + o, z, nullptr);
+            if (which != POSITIVE) put_product(to.y, at + n * outputs + o, total(sum[n][o]), bias ? bias + o : nullptr);
+            if (which != AS_THEY_ARE) put_product(to.z, at + n * outputs + o, total(excited[n][o]), nullptr);
         }
 }
 

@@ -98,16 +98,23 @@ INLINE Finish ending(const Work& work, const Bank& bank)
     return {first ? whole.onto : bank.result, whole.times, end ? whole.where : nullptr, whole.images};
 }
 
+INLINE int64 rows_of(const Bank& bank, int64 block) { return std::min<int64>(ROWS, bank.outputs - block * ROWS); }
+
+// Where a block of a bank's outputs begins in an image, at one of its pixels.
+INLINE int64 place(const Work& work, const Bank& bank, int64 block, int64 pixel)
+{
+    return (work.group * bank.outputs + block * ROWS) * work.p.pixels + pixel;
+}
+
 // A tile's sums to their places.
 template <int V>
 INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank& bank, int64 block, const std::vector<Piece>& pieces)
 {
-    const int64 first = block * ROWS, channel = work.group * bank.outputs + first;
     const float* bias = bank.bias ? bank.bias + (work.group * up(bank.outputs, ROWS) + block) * ROWS : nullptr;
     const Finish last = ending(work, bank);
     const bool whole = pieces[0].number == V * LANES;
-    for (int64 r = 0; r < std::min<int64>(ROWS, bank.outputs - first); ++r) {
-        const int64 plane = (channel + r) * work.p.pixels;
+    for (int64 r = 0; r < rows_of(bank, block); ++r) {
+        const int64 plane = place(work, bank, block, r * work.p.pixels);
         Lanes done[V];
         for (int v = 0; v < V; ++v) done[v] = with_bias(sum[r][v], bias ? bias[r] : 0, bank.rectified);
         if (whole) {
@@ -121,6 +128,31 @@ INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank
     }
 }
 
+// The same for all banks of a sum, where the tile's pixels lie side by side: they are added up before any of it goes to its place.
+// `sums_of(bank, sum)` makes a bank's.
+template <int V, typename Sums>
+INLINE void put_total(const Work& work, int64 block, const Piece& piece, const Sums& sums_of)
+{
+    const Finish f = work.last ? *work.last : Finish{};
+    const Bank& bank = work.banks[0];
+    const int64 rows = rows_of(bank, block), pixels = work.p.pixels, first = place(work, bank, block, piece.pixel);
+    const int64 there = piece.image * bank.apart + first, shared = piece.image % f.images * bank.apart + first;
+    Lanes total[ROWS][V];
+    for (int64 i = 0; i < work.p.banks; ++i) {
+        Lanes sum[ROWS][V];
+        sums_of(work.banks[i], sum);
+        for (int64 r = 0; r < rows; ++r)
+            for (int v = 0; v < V; ++v) {
+                const int64 at = r * pixels + v * LANES;
+                if (f.times) sum[r][v] = rounded(sum[r][v] * load(f.times + shared + at));
+                if (i > 0) total[r][v] = total[r][v] + sum[r][v];
+                else total[r][v] = f.onto ? load(f.onto + there + at) + sum[r][v] : sum[r][v];
+            }
+    }
+    const Finish end = {nullptr, nullptr, f.where, f.images};
+    for (int64 r = 0; r < rows; ++r) finish(end, piece.image, bank.apart, first + r * pixels, total[r], bank.result);
+}
+
 template <int V, bool written>
 INLINE void fetch_rows(const float* first, int64 apart, int64 rows)
 {
@@ -132,13 +164,11 @@ INLINE void fetch_rows(const float* first, int64 apart, int64 rows)
 template <int V>
 INLINE void fetch_places(const Work& work, const Bank& bank, int64 block, const Piece& piece)
 {
-    if (work.p.sum && &bank != work.banks) return;  // it is there already
-    const int64 first = block * ROWS, rows = std::min<int64>(ROWS, bank.outputs - first), pixels = work.p.pixels;
-    const int64 place = (work.group * bank.outputs + first) * pixels + piece.pixel;
-    fetch_rows<V, true>(bank.result + piece.image * bank.apart + place, pixels, rows);
+    const int64 first = place(work, bank, block, piece.pixel), rows = rows_of(bank, block), pixels = work.p.pixels;
+    fetch_rows<V, true>(bank.result + piece.image * bank.apart + first, pixels, rows);
     if (!work.last) return;
-    const int64 shared = piece.image % work.last->images * bank.apart + place;
-    if (work.last->onto) fetch_rows<V, false>(work.last->onto + piece.image * bank.apart + place, pixels, rows);
+    const int64 shared = piece.image % work.last->images * bank.apart + first;
+    if (work.last->onto) fetch_rows<V, false>(work.last->onto + piece.image * bank.apart + first, pixels, rows);
     if (work.last->times) fetch_rows<V, false>(work.last->times + shared, pixels, rows);
     if (work.last->where) fetch_rows<V, false>(work.last->where + shared, pixels, rows);
 }
@@ -165,21 +195,33 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
     }
     float* gathered = scratch(room);
     for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, gathered + at[i]);
-    for (int64 number = blocks.first; number < blocks.end; ++number) {
-        const Bank& bank = work.banks[number % p.banks];
+    std::size_t panel = 0;
+    const auto sums_of = [&](const Bank& bank, int64 block, auto& sum) {
+        constexpr int V = std::extent_v<std::remove_reference_t<decltype(sum)>, 1>;
         const Source& source = work.sources[bank.source];
-        const int64 block = number / p.banks, all = up(bank.outputs, ROWS);
-        if (block >= all) continue;  // this bank has fewer
-        const float* weights = bank.weights + (work.group * all + block) * source.channels * ROWS;
-        std::size_t panel = 0;
+        const float* weights = bank.weights + (work.group * up(bank.outputs, ROWS) + block) * source.channels * ROWS;
+        int64& ahead = fetched[bank.source];
+        const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
+        tile(gathered + at[bank.source] + place(source, panels, panel), Evenly{V * LANES}, source.channels, weights, sum, fetch);
+    };
+    for (int64 number = blocks.first; number < blocks.end; number += p.sum ? p.banks : 1) {
+        const Bank& bank = work.banks[number % p.banks];
+        const int64 block = number / p.banks;
+        if (block * ROWS >= bank.outputs) continue;  // this bank has fewer
+        panel = 0;
         in_tiles(vectors.end - vectors.first, [&](auto width, int64) {
             constexpr int V = decltype(width)::vectors;
-            int64& ahead = fetched[bank.source];
-            const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
-            fetch_places<V>(work, bank, block, panels[panel].pieces[0]);
-            Lanes sum[ROWS][V];
-            tile(gathered + at[bank.source] + place(source, panels, panel), Evenly{V * LANES}, source.channels, weights, sum, fetch);
-            put_pixels<V>(sum, work, bank, block, panels[panel++].pieces);
+            const std::vector<Piece>& pieces = panels[panel].pieces;
+            fetch_places<V>(work, bank, block, pieces[0]);
+            if (p.sum && pieces[0].number == V * LANES)
+                put_total<V>(work, block, pieces[0], [&](const Bank& one, auto& sum) { sums_of(one, block, sum); });
+            else
+                for (const Bank* one = &bank; one < &bank + (p.sum ? p.banks : 1); ++one) {
+                    Lanes sum[ROWS][V];
+                    sums_of(*one, block, sum);
+                    put_pixels<V>(sum, work, *one, block, pieces);
+                }
+            ++panel;
         });
     }
 }

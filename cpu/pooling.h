@@ -161,6 +161,75 @@ static void send_each(const Windows w, const int64* where, const signed char* wo
     }
 }
 
+// Windows of two or three pixels a side, two pixels apart: in each row every second pixel is the first of one window and the third of
+// the one before; those between are the second of one.
+INLINE bool halving(const Windows& w)
+{
+    return w.stride_h == 2 && w.stride_w == 2 && w.kernel_h == w.kernel_w && (w.kernel_h == 2 || w.kernel_h == 3);
+}
+
+// A plane of windows, from the one in front of the first of each row on; `pitch` from row to row.
+struct Laid {
+    const int* won;
+    const float* from;
+    int64 pitch;
+};
+
+// What the windows of one row, and the cells of one of their rows, give to `LANES` pairs of pixels.
+template <int K>
+INLINE void give(const Laid& windows, int64 row, int64 pair, int first_cell, Lanes (&pixels)[2])
+{
+    const int64 at = row * windows.pitch + 1 + pair;
+    const auto given = [&](int64 window, int cell) {
+        const IntegerLanes winner = *reinterpret_cast<const IntegerLanesAnywhere*>(windows.won + window);
+        return winner == cell ? load(windows.from + window) : Lanes{};
+    };
+    pixels[0] += given(at, first_cell);
+    if (K == 3) pixels[0] += given(at - 1, first_cell + 2);
+    pixels[1] += given(at, first_cell + 1);
+}
+
+template <int K>
+static void send_halved(const Windows& w, const Laid& windows, float* row_of_pixels, float* pixels)
+{
+    for (int64 y = 0; y < w.height; ++y, pixels += w.width) {
+        const int64 row = (y + w.top) / 2;
+        const bool second = (y + w.top) % 2;
+        for (int64 pair = 0; 2 * pair < w.left + w.width; pair += LANES) {
+            Lanes sums[2] = {};
+            if (row < w.rows) give<K>(windows, row, pair, second ? K : 0, sums);
+            if (K == 3 && !second && row > 0 && row <= w.rows) give<K>(windows, row - 1, pair, 2 * K, sums);
+            store(row_of_pixels + 2 * pair, in_turn<0>(sums[0], sums[1]));
+            store(row_of_pixels + 2 * pair + LANES, in_turn<1>(sums[0], sums[1]));
+        }
+        std::memcpy(pixels, row_of_pixels + w.left, w.width * sizeof(float));
+    }
+}
+
+static void to_winners_halved(
+    const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
+{
+    const int64 area = w.height * w.width, number_of = w.rows * w.columns, pairs = (w.left + w.width + 1) / 2;
+    const int64 pitch = std::max(w.columns, pairs) + 1, room = w.rows * pitch + 2 * LANES;
+    const auto send = w.kernel_h == 3 ? send_halved<3> : send_halved<2>;
+#pragma omp parallel for schedule(dynamic, at_once(planes))
+    for (int64 plane = 0; plane < planes; ++plane) {
+        float *laid = scratch(2 * room + 2 * pairs + 4 * LANES), *row_of_pixels = laid + 2 * room;
+        int* won = reinterpret_cast<int*>(laid + room);
+        std::fill_n(won, room, -1);
+        for (int64 row = 0; row < w.rows; ++row)
+            for (int64 i = 0; i < w.columns; ++i) won[row * pitch + 1 + i] = winners[plane * number_of + row * w.columns + i];
+        for (int64 target = 0; target < targets; ++target) {
+            const int64 number = target * planes + plane;
+            const float* from = signal + number * number_of;
+            for (int64 row = 0; row < w.rows; ++row)
+                std::memcpy(laid + row * pitch + 1, from + row * w.columns, w.columns * sizeof(float));
+            send(w, {won, laid, pitch}, row_of_pixels, result + number * area);
+            finish(last, number, area, 0, area, result);
+        }
+    }
+}
+
 static void to_winners_around(
     const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
 {
@@ -199,5 +268,6 @@ static void to_winners_each(
 static void to_winners(
     const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
 {
-    (around(w) ? to_winners_around : to_winners_each)(signal, winners, w, targets, planes, last, result);
+    const auto way = around(w) ? to_winners_around : halving(w) ? to_winners_halved : to_winners_each;
+    way(signal, winners, w, targets, planes, last, result);
 }

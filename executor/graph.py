@@ -158,7 +158,10 @@ class Graph:
 
     def shapes(self, inputs: Mapping[str, Shape] | None = None) -> list[Shape | None]:
         """The shape of every value, from the prototxt's input shapes or the given ones; ``None``: not known."""
-        inputs = inputs or {}
+        inputs = {name: tuple(shape) for name, shape in (inputs or {}).items()}
+        return list(self.remembered(("all shapes", tuple(inputs.items())), lambda: self._shapes(inputs)))
+
+    def _shapes(self, inputs: Mapping[str, Shape]) -> list[Shape | None]:
         for name in inputs:
             if name not in self.inputs:
                 raise BadInput(f"{self._place}input: found {name!r}, expected one of {list(self.inputs)}")

@@ -69,13 +69,12 @@ class InnerProduct(Layer):
         return [weights, signal.sum(0)] if self.bias_term else [weights]
 
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
-        """The layer for any weights of its shape, or their positive part (as excitation has it); without a bias if none is given."""
+        """The layer for any weights of its shape, without a bias if none is given; or for their positive part, as excitation has it."""
         batch = self.batch(x.shape)
         images = x.reshape(count(batch), -1)
         y = array_module(x).empty((len(images), self.outputs), x.dtype)
-        made = (None, y) if positive and bias is None else (y,)
-        done = not positive or bias is None
-        if self.param.transpose or not done or not inner_product.inner_product(images, weights, bias, *made):
+        made = (None, y) if positive else (y,)
+        if self.param.transpose or not inner_product.inner_product(images, weights, bias, *made):
             used = excitatory(weights) if positive else weights
             y = images @ (used if self.param.transpose else used.T)
             if bias is not None:

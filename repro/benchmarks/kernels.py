@@ -220,12 +220,13 @@ def soft_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "soft_step",
         {
-            "x": rng.random(flat, np.float32),
+            "x": _normal(rng, flat),
             "sums": kernels.TILE * rng.random(sums, np.float32),
-            "y": _normal(rng, flat),
+            "y": rng.random(flat, np.float32),
+            "moved": np.empty(sums, np.float32),
         },
-        lambda a: kernels.soft_step(a["x"], a["sums"], RATE, COST, True, a["y"]),
-        lambda a: (a["x"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * a["y"] - np.float32(COST)).clip(0, 1),
+        lambda a: kernels.soft_step(a["x"], a["sums"], RATE, COST, True, a["y"], a["moved"]),
+        lambda a: (a["y"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * a["x"] - np.float32(COST)).clip(0, 1),
         in_place=True,
     )
 
@@ -248,6 +249,15 @@ def prune(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
         {"z": _gates(rng, shape), **_above(rng, shape)},
         lambda a: kernels.prune(a["z"], a["x"], a["threshold"], a["y"]),
         lambda a: a["z"] * (a["x"] > a["threshold"][:, None]),
+    )
+
+
+def opened(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "opened",
+        _above(rng, shape),
+        lambda a: kernels.opened(a["x"], a["threshold"], a["y"]),
+        lambda a: (a["x"] > a["threshold"][:, None]).astype(np.float32),
     )
 
 
@@ -345,7 +355,8 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
-    relu, relu_gradient, gate, gate_gradient, soft_step, positive_sums, prune, recover, hard_step, share, portion,
+    relu, relu_gradient, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
+    portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip
 

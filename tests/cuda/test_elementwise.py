@@ -14,10 +14,12 @@ from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import divide, multiply, portion, positive_part, where_positive
 from thinktwice.layers.feedback import (
+    counted,
     gate_gradient,
     hard_step,
     mean_magnitude,
     mean_of_positives,
+    opened,
     prune,
     recover,
     soft_step,
@@ -174,18 +176,34 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
         in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
         for parts in (sums, expected_sums):
-            for how in ((0.1, 0.2, True), (0.1, 0.2, False)):
-                same(
-                    soft_step(z, g.copy(), parts, *how),
-                    by_numpy(lambda how=how, g=g, parts=parts: soft_step(z, g.copy(), parts, *how)),
-                )
+            for how in ((0.1, 0.2, True), (0.1, 0.2, False), (0.0, 0.0, True)):
+                after, moved = stepped(z, g, parts, *how)
+                expected_after, expected_moved = by_numpy(lambda how=how, g=g, parts=parts: stepped(z, g, parts, *how))
+                same(after, expected_after)
+                same(moved, expected_moved)
+                assert moved.sum() == (after != z).sum()
+
+
+def stepped(z: np.ndarray, g: np.ndarray, *how: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The gates after a soft step, and how many have moved."""
+    after, moved = z.copy(), np.full(counted(z.shape), np.nan, z.dtype)
+    soft_step(after, g, *how, moved)
+    return after, moved
 
 
 def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -> None:
     z, g, sums = np.full((1, 1, 5), 0.7, np.float32), np.zeros((1, 1, 5), np.float32), np.zeros((1, 1), np.float32)
-    for step in (lambda: soft_step(z, g.copy(), sums, 0.1, 0.2, True),):
-        same(step(), np.full((1, 1, 5), np.float32(0.7) - np.float32(0.2)))
-        same(step(), by_numpy(step))
+    for found, moved in (stepped(z, g, sums, 0.1, 0.2, True), by_numpy(lambda: stepped(z, g, sums, 0.1, 0.2, True))):
+        same(found, np.full((1, 1, 5), np.float32(0.7) - np.float32(0.2)))
+        same(moved, np.full((1, 1), 5, np.float32))
+
+
+def test_where_a_walk_ends_nothing_goes_down(by_numpy: Callable) -> None:
+    x, z, signal = (numbers((2, 3, 5, 7), np.float32, seed) for seed in range(3))
+    _, expected, _ = gate_gradient(x, z, signal)
+    for down, g, _ in (gate_gradient(x, z, signal, ends=True), by_numpy(lambda: gate_gradient(x, z, signal, ends=True))):
+        assert down is None
+        same(g, expected)
 
 
 @TYPES
@@ -241,7 +259,13 @@ def test_hard_gates(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     a.reshape(-1)[::3] = 0.25
     thresholds = [threshold(a, *how) for how in (("sign",), ("mean-positive", 1.0), ("mean", -0.5))]
     for bound in (*thresholds, np.asarray(0.25, dtype), np.asarray(np.nan, dtype)):
-        for step in (lambda b=bound: prune(z, a, b), lambda b=bound: hard_step(z, a, b), lambda b=bound: recover(a, b)):
+        steps = (
+            lambda b=bound: [prune(z, a, b)],
+            lambda b=bound: [opened(a, b)],
+            lambda b=bound: hard_step(z, a, b),
+            lambda b=bound: recover(a, b),
+        )
+        for step in steps:
             for found, expected in zip(step(), by_numpy(step), strict=True):
                 same(found, expected)
 
@@ -283,6 +307,10 @@ def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
     np.testing.assert_allclose(mean_magnitude(signal, gate_gradient(one, one, signal)[2]).item(), exact, rtol=1e-7)
 
 
-def test_soft_step_writes_where_the_gradient_was() -> None:
-    z, g = np.ones((1, 2, 3, 4, 5), np.float32), numbers((1, 2, 3, 4, 5), np.float32, 0)
-    assert np.shares_memory(soft_step(z, g, np.ones((2, 1), np.float32), 0.5, 0.2, True), g)
+@pytest.mark.parametrize("room", [slice(3, 9), slice(None)])
+def test_gates_are_opened_where_they_belong(by_numpy: Callable, room: slice) -> None:
+    a, whole = numbers((2, 3, 6), np.float32, 0), np.full((2, 3, 12), 7, np.float32)
+    into = whole[..., room][..., :6]
+    for found in (opened(a, 0, into=into).copy(), by_numpy(lambda: opened(a, 0, into=into)).copy()):
+        same(found, (a > 0).astype(np.float32))
+    assert (whole == 7).sum() == 2 * 3 * 6
