@@ -23,7 +23,7 @@ def dual_rule(rule: Rule, classifier: str) -> Rule:
     @reads(of=rule.reads)
     def dual(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         weights, *bias = step.parameters
-        return rule.at(step.layer)(replace(step, parameters=[-weights, *bias], saved=None), signals)
+        return rule.at(step.layer)(replace(step, parameters=[-weights, *bias], sums=None), signals)
 
     return replace(rule, name=f"{rule.name}, dual at {classifier}", layers={**rule.layers, classifier: dual})
 

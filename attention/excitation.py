@@ -34,7 +34,7 @@ def linear(step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> li
     """Convolution, deconvolution and fully connected layers: eq. 5."""
     a, layer = step.bottoms[0], cast(Any, step.layer)
     weights, bottom = step.parameters[0], step.bottom_shapes[0]
-    z = layer.linear(a, weights, positive=True) if step.saved is None else step.saved  # once per image, for all targets
+    z = layer.linear(a, weights, positive=True) if step.sums is None else step.sums  # once per image, for all targets
     shares = divide(signals[0], z)
     if layer.arrives:
         return [layer.transposed(shares, weights, bottom, positive=True, arrival=replace(arrival, times=a))]

@@ -139,7 +139,7 @@ def _shifted(rule: Rule) -> StepRule:
         """Each image minus its minimum."""
         a = step.bottoms[0]
         lowest = a.min(tuple(range(1, a.ndim)), keepdims=True)
-        return rule.at(step.layer)(replace(step, bottoms=[a - lowest], saved=None), signals)
+        return rule.at(step.layer)(replace(step, bottoms=[a - lowest], sums=None), signals)
 
     return shifted
 

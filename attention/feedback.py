@@ -37,10 +37,11 @@ def climb(question: Question, step: Move, rule: Rule) -> Answer:
     image by ``rule``."""
     options = question.options
     gated, taken = Gated.over(question, options["where"]), GateStep.of(step, options)
-    gates = relu_gates(gated) if options["start"] == "relu" else open_gates(gated)
+    by_relus = options["start"] == "relu"
+    gates, close_nothing = (relu_gates(gated), gated.rectified) if by_relus else (open_gates(gated), True)
     curve = []
     for iteration in range(options["iterations"]):
-        moved, scores = gated.climb(gates, taken, first=iteration == 0)
+        moved, scores = gated.climb(gates, taken, first=iteration == 0 and close_nothing)
         curve.append(scores)
         if not moved:
             break

@@ -219,6 +219,12 @@ class Gated:
         return list(dict.fromkeys(v for node in self._upper for v in node.bottoms if v not in fixed))
 
     @cached_property
+    def rectified(self) -> bool:
+        """Whether there are gates only over what is not negative: those that are open where it is positive close nothing then."""
+        makers = (self.net.graph.nodes[self.net.graph.makers[self.below(gate)]].layer for gate in self.gates)
+        return all(isinstance(layer, ReLU) and not layer.slope for layer in makers)
+
+    @cached_property
     def _lowest(self) -> set[str]:
         """The feedback layers below which there are no gates."""
         nodes = (self.net.graph.nodes[number] for number in self.gates.values())
@@ -331,7 +337,12 @@ class Gated:
             return work(self._forward({**self._folded(self.parts(gates)), **below}), signal)
 
         arrays, looks = (gates, self._below_all, self._prior), (gates, *self._below_all.values())
-        told = what and ("under gates", what, self.score, tuple((gate, shape) for gate, (_, shape) in self._places[0].items()))
+        told = what and (
+            "under gates",
+            what,
+            self.score,
+            tuple((gate, shape) for gate, (_, shape) in self._places[0].items()),
+        )
         routine = self.net.graph.routines.of(told, self.net.params, dict(enumerate(looks)))
         return routine(arrays, all_of_it) if routine else all_of_it(arrays)
 
@@ -399,7 +410,8 @@ class Gated:
     def frozen(self, gates: Gates) -> Pass:
         """The linear approximation of the first pass, under ``gates``."""
         graph, first = self.net.graph, self.first
-        trace = first.over({**first.values, **{graph.final(gate): z for gate, z in gates.items()}}, first.saved)
+        values = {**first.values, **{graph.final(gate): z for gate, z in gates.items()}}
+        trace = first.over(values, first.saved, first.sums)
         trace.form = first.form and ("frozen", first.form, tuple(gates))
         return Pass(self, trace, folded=False)
 
@@ -444,7 +456,7 @@ class Pass:
                 step(z.reshape(g.shape), g, sums, moved[part].reshape(shape))
                 return [down if rectified or down is None else arrival.at(down), None]
 
-            passed = replace(self, trace=self.trace.over(values, saved))
+            passed = replace(self, trace=self.trace.over(values, saved, {}))
             passed.walk(of._boundary, replace(GRADIENT, table={"Feedback": both}), priors)
             return moved
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -59,7 +59,9 @@ def correlate(
     side = winograd.suitable(*shape) if constant(weights) else None
     if side:
         filters = _filters(bank, geometry, ("winograd", side), lambda by_group: winograd.transformed(by_group, side))
-        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y, guard=_guard(weights) if guarded else None)
+        _winograd(
+            winograd.plan(side, *shape), x, filters, geometry.group, y, guard=_guard(weights) if guarded else None
+        )
     else:
         _sum_over_planes(plans.forward(*shape), x, _filters(bank, geometry), geometry.group, y)
     return y

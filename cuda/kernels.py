@@ -105,7 +105,9 @@ def gate(many: Array, one: Array, product: Array) -> bool:
     return launch("feedback_gate.cu", "gate", (many,), rows * tiles(size), *arguments, threads=ROW)
 
 
-def gate_gradient(x: Array, z: Array, signal: Array, rectified: bool, down: Array | None, g: Array, sums: Array) -> bool:
+def gate_gradient(
+    x: Array, z: Array, signal: Array, rectified: bool, down: Array | None, g: Array, sums: Array
+) -> bool:
     """``down`` = z ``signal``, with ``rectified`` only where x > 0, and g = x ``signal``: all (K * N, size), but for ``x`` of as many
     rows or (N, size); ``sums`` (K * N, tiles) of |g|. There may be gaps between the rows of ``x`` and of the signal. Without ``down``
     only g is made."""

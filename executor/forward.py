@@ -23,6 +23,7 @@ from .siblings import siblings
 from .trace import Trace
 
 Parameters = Mapping[str, tuple[Array, ...]]
+Made = tuple[dict[int, Array], dict[int, Any], dict[int, Array], dict[str, list[Array]]]  # as a trace keeps it
 
 
 @dataclass
@@ -80,16 +81,17 @@ def run_forward(
     trace = Trace(graph, parameters, _shapes_along(graph, parameters, route, given))
     trace.given = frozenset(given)
 
-    def run(arrays: Mapping[int, Array]) -> tuple[dict[int, Array], dict[int, Any], dict[str, list[Array]]]:
-        made = trace.over(arrays, {})
+    def run(arrays: Mapping[int, Array]) -> Made:
+        made = trace.over(arrays, {}, {})
         _run_route(route, made, keep, seed)
-        return made.values, made.saved, made.updated
+        return made.values, made.saved, made.sums, made.updated
 
     with exactly(graph.exact):
         kept = frozenset(keep.values), frozenset(keep.nodes), frozenset(keep.sums)
         what = None if seed else ("forward", route, tuple(given), *kept)
         trace.form = routine = graph.routines.of(what, parameters, given)
-        trace.values, trace.saved, trace.updated = routine(dict(given), run) if routine else run(given)
+        made = routine(dict(given), run) if routine else run(given)
+    trace.values, trace.saved, trace.sums, trace.updated = made
     return trace
 
 
@@ -141,7 +143,7 @@ def _write_together(
     banks += [Bank(excitatory(trace.parameters[nodes[number].layer.name][0])) for number in summed]
     made = correlate_together(x, banks, cast(Convolution, first.layer).geometry(x.shape))
     trace.values.update(zip(ends, made[: len(ends)], strict=True))
-    trace.saved.update(zip(summed, made[len(ends) :], strict=True))
+    trace.sums.update(zip(summed, made[len(ends) :], strict=True))
 
 
 def _run(number: int, trace: Trace, joints: Joints, keep: Keep, seed: Sequence[int]) -> None:
@@ -152,7 +154,8 @@ def _run(number: int, trace: Trace, joints: Joints, keep: Keep, seed: Sequence[i
     if joined is not None:
         tops, saved = [joined], None
     elif layer.normalises and number in keep.sums:
-        tops, saved = cast(Any, layer).forward_normalised(bottoms, parameters)
+        tops, trace.sums[number] = cast(Any, layer).forward_normalised(bottoms, parameters)
+        saved = None
     elif layer.random:
         tops, saved = layer.forward_at_random(bottoms, parameters, _rng(layer, seed, number))
     else:
@@ -162,7 +165,7 @@ def _run(number: int, trace: Trace, joints: Joints, keep: Keep, seed: Sequence[i
         trace.updated[layer.name] = updated
     for value, top in zip(node.tops, tops, strict=True):
         trace.values.setdefault(value, top)  # a given value stays
-    if number in keep.nodes or number in keep.sums:
+    if number in keep.nodes:
         trace.saved[number] = saved
 
 

@@ -39,7 +39,7 @@ def reads(
     ``arrives``: of which layers it may be told, as its third argument, the ``Arrival`` that its first signal is to meet.
     ``recordable``: that it does nothing but make arrays of arrays, always the same way: then walks may be done from a record
     (routine.py), and it is not called each time. ``normalises``: that it divides by a layer's sums over positive weights, and takes
-    them from ``saved`` where a forward pass has made them on the way.
+    ``sums`` where a forward pass has made them on the way.
     """
 
     def mark(function: F) -> F:

@@ -25,14 +25,15 @@ class Trace:
         self.shapes = shapes
         self.values: dict[int, Array] = {}
         self.saved: dict[int, Any] = {}
+        self.sums: dict[int, Array] = {}  # of layers over their positive weights
         self.updated: dict[str, list[Array]] = {}
         self.given: frozenset[int] = frozenset()  # values that no layer has made
         self.form: Hashable = None  # what tells all about its arrays but for their numbers, where that is known
 
-    def over(self, values: Mapping[int, Array], saved: Mapping[int, Any]) -> Trace:
+    def over(self, values: Mapping[int, Array], saved: Mapping[int, Any], sums: Mapping[int, Array]) -> Trace:
         """The same pass with these arrays in the place of its own."""
         trace = Trace(self.graph, self.parameters, self.shapes)
-        trace.given, trace.values, trace.saved = self.given, dict(values), dict(saved)
+        trace.given, trace.values, trace.saved, trace.sums = self.given, dict(values), dict(saved), dict(sums)
         return trace
 
     def __getitem__(self, blob: str) -> Array:
@@ -79,5 +80,6 @@ class Trace:
             bottom_shapes=below,
             top_shapes=[shapes[value] or () for value in node.tops],
             saved=self.saved.get(number),
+            sums=self.sums.get(number),
             final_tops=[values.get(graph.versions[graph.blobs[value]][-1]) for value in node.tops],
         )

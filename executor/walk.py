@@ -84,13 +84,14 @@ def _walk_back(
     if owners:
         return _walk_along(route, trace, starts, rule, wanted, owners)
 
-    def run(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> dict[int, Array]:
-        signals, values, saved = arrays
-        return _walk_along(route, trace.over(values, saved), signals, rule, wanted, owners).signals
+    def run(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any], dict[int, Array]]) -> dict[int, Array]:
+        signals, *made = arrays
+        return _walk_along(route, trace.over(*made), signals, rule, wanted, owners).signals
 
     form = None if trace.form is None else rule.form
     what = form and ("walk", form, trace.form, route, tuple(starts), frozenset(wanted))
-    routine, arrays = graph.routines.of(what, trace.parameters, starts), (dict(starts), trace.values, trace.saved)
+    routine = graph.routines.of(what, trace.parameters, starts)
+    arrays = dict(starts), trace.values, trace.saved, trace.sums
     walk = Walk(graph)
     walk.signals = routine(arrays, run) if routine else run(arrays)
     return walk

@@ -35,7 +35,7 @@ class ParameterSpec:
 class Step:
     """One layer's part of a forward pass, as a walk back sees it. Arrays that were freed are ``None``.
 
-    ``saved`` is what ``Layer.forward`` says; of a layer with weights, its sums over positive weights where a rule has asked for them.
+    ``sums``: a layer's sums over its positive weights, where a rule has asked for them and they were made on the way.
 
     ``final_tops`` are the tops after any in-place layer that follows: what Caffe's memory holds when backward runs.
     """
@@ -47,6 +47,7 @@ class Step:
     bottom_shapes: Sequence[Shape]
     top_shapes: Sequence[Shape]
     saved: Any = None
+    sums: Array | None = None
     final_tops: Sequence[Array] = ()
 
 

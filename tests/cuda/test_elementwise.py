@@ -201,7 +201,10 @@ def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -
 def test_where_a_walk_ends_nothing_goes_down(by_numpy: Callable) -> None:
     x, z, signal = (numbers((2, 3, 5, 7), np.float32, seed) for seed in range(3))
     _, expected, _ = gate_gradient(x, z, signal)
-    for down, g, _ in (gate_gradient(x, z, signal, ends=True), by_numpy(lambda: gate_gradient(x, z, signal, ends=True))):
+    for down, g, _ in (
+        gate_gradient(x, z, signal, ends=True),
+        by_numpy(lambda: gate_gradient(x, z, signal, ends=True)),
+    ):
         assert down is None
         same(g, expected)
 
