@@ -25,6 +25,7 @@ from ..errors import BadInput
 from ..executor.forward import Keep, run_forward
 from ..executor.graph import Graph, Node
 from ..executor.net import Net
+from ..executor.routine import Routine
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
@@ -286,15 +287,15 @@ class Gated:
 
     def parts(self, gates: Array) -> Gates:
         """What belongs to each gate blob of such an array."""
-        return {gate: gates[part].reshape(shape) for gate, (part, shape) in self._places[0].items()}
+        return {gate: gates[slice(*part)].reshape(shape) for gate, (part, shape) in self._places[0].items()}
 
     @cached_property
-    def _places(self) -> tuple[dict[str, tuple[slice, Shape]], int]:
-        """Where each gate blob lies and its shape, (K, N, C, H, W); and how many numbers that takes."""
+    def _places(self) -> tuple[dict[str, tuple[tuple[int, int], Shape]], int]:
+        """Where each gate blob lies, from where to where, and its shape, (K, N, C, H, W); and how many numbers there are in all."""
         places, end = {}, 0
         for gate, x in self.activations().items():
             shape = (self.k, *x.shape)
-            places[gate] = slice(end, end + math.prod(shape)), shape
+            places[gate] = (end, end + math.prod(shape)), shape
             end += -(-math.prod(shape) // APART) * APART
         return places, end
 
@@ -336,14 +337,11 @@ class Gated:
             gates, below, signal = arrays
             return work(self._forward({**self._folded(self.parts(gates)), **below}), signal)
 
-        arrays, looks = (gates, self._below_all, self._prior), (gates, *self._below_all.values())
-        told = what and (
-            "under gates",
-            what,
-            self.score,
-            tuple((gate, shape) for gate, (_, shape) in self._places[0].items()),
-        )
-        routine = self.net.graph.routines.of(told, self.net.params, dict(enumerate(looks)))
+        if what not in self._routines:  # the arrays of all passes look the same
+            told = what and ("under gates", what, self.score, tuple(self._places[0].items()))
+            looks = dict(enumerate((gates, *self._below_all.values())))
+            self._routines[what] = self.net.graph.routines.of(told, self.net.params, looks)
+        routine, arrays = self._routines[what], (gates, self._below_all, self._prior)
         return routine(arrays, all_of_it) if routine else all_of_it(arrays)
 
     def _checked(self, found: dict[int, Array], end: int) -> Array:
@@ -363,6 +361,11 @@ class Gated:
             counts[self.net.graph.nodes[self.gates[gate]].layer.name] = slice(end, end + math.prod(rows)), rows
             end += math.prod(rows)
         return counts, end
+
+    @cached_property
+    def _routines(self) -> dict[Hashable, Routine | None]:
+        """What ``_passed`` has done before."""
+        return {}
 
     @cached_property
     def _prior(self) -> Array | None:
