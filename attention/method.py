@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput, nearest
+from ..executor.forward import Keep, run_forward
 from ..executor.net import Net
 from ..executor.rules import Rule
-from ..layers.arrays import Array, Shape
+from ..executor.walk import Walk, walk_back
+from ..layers.arrays import Array, Shape, array_module
 from .maps import REDUCTIONS, over_channels
 from .places import image_blob
 from .targets import prior
@@ -155,14 +158,38 @@ def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = pri
 
     ``start`` makes the signal at the scores of these, the targets and their positions. The rules must read the same arrays of every layer.
     """
-    net, score = question.net, question.score
-    trace = net.forward({image_blob(net): question.image}, blobs=[score], rule=rules[0], to=[at])
-    scores = trace[score]
-    given = net.graph.given(at)  # at the image: below any layer in place over it
-    top_down = {score: start(scores, question.targets, question.positions)}
-    signals = [net.backward(trace, top_down, rule=rule, to=[at]).signals[given] for rule in rules]
+    net, score, positions = question.net, question.score, question.positions
+    graph, x = net.graph, net.array(image_blob(net), question.image)
+    image, top, ends = graph.given(image_blob(net)), graph.final(score), set(graph.all_versions(at))
+    keep = Keep.for_walk(graph, [top], ends, rules[0], ())
+
+    def sweep(arrays: tuple[Array, Array | None]) -> tuple[list[Array], Array]:
+        x, signal = arrays
+        trace = run_forward(graph, net.params, {image: x}, keep.values, keep)
+        scores = trace.values[top]
+        began = {top: start(scores, question.targets, positions) if signal is None else signal}
+        return [_signal_at(at, walk_back(graph, trace, began, rule, ends)) for rule in rules], scores
+
+    signal, forms = _known_start(question, x, start), [rule.form for rule in rules]
+    what = ("sweep", *forms, score, at) if signal is not None and None not in forms else None
+    routine = graph.routines.of(what, net.params, {image: x, top: signal})
+    signals, scores = routine((x, signal), sweep) if routine else sweep((x, signal))
     check_plane(at, signals[0].shape[1:])
     return signals, scores
+
+
+def _known_start(question: Question, x: Array, start: Start) -> Array | None:
+    """The signal at the scores of images ``x`` where it hangs on no scores: one position, or a certain one, for each target."""
+    shape = question.net.shapes(**{image_blob(question.net): tuple(x.shape)})[question.score]
+    if start is not prior or shape is None or (question.positions is None and math.prod(shape[2:]) > 1):
+        return None
+    return prior(array_module(x).zeros(shape, x.dtype), question.targets, question.positions)
+
+
+def _signal_at(at: str, walk: Walk) -> Array:
+    """At the image: below any layer in place over it."""
+    walk.version(at)  # a blob that no signal reaches is an error
+    return walk.signals[walk.graph.given(at)]
 
 
 def check_plane(at: str, shape: Shape) -> None:

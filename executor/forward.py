@@ -45,7 +45,18 @@ class Keep:
     ) -> Keep:
         """What a walk under ``rule`` reads between ``ends`` and ``starts``; the bottoms of layers in ``owners`` as well,
         whose parameters' gradients are wanted."""
-        keep, owners = cls(set(starts)), set(owners)
+        starts, ends, owners = frozenset(starts), frozenset(ends), frozenset(owners)
+        if rule.form is None:
+            return cls._for_walk(graph, starts, ends, rule, owners)
+        key = "keep", starts, ends, rule.form, owners
+        known = graph.remembered(key, lambda: cls._for_walk(graph, starts, ends, rule, owners))
+        return cls(set(known.values), set(known.nodes), set(known.sums))
+
+    @classmethod
+    def _for_walk(
+        cls, graph: Graph, starts: frozenset[int], ends: frozenset[int], rule: Rule, owners: frozenset[str]
+    ) -> Keep:
+        keep = cls(set(starts))
         bottoms = {value for name in owners for value in graph.nodes[graph.node(name)].bottoms}
         for number in graph.between(keep.values, bottoms.union(ends)):
             node = graph.nodes[number]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ..errors import BadInput, nearest
@@ -60,19 +61,19 @@ class Graph:
 
     # -- names ------------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def inputs(self) -> dict[str, int]:
         """The blobs that the caller provides, with their values."""
         return {self.blobs[v]: v for node in self.nodes if isinstance(node.layer, Input) for v in node.tops}
 
-    @property
+    @cached_property
     def outputs(self) -> dict[str, int]:
         """The blobs that are left over, with their values: no layer reads them, or only a loss without a top does."""
         silenced = {value for node in self.nodes if node.layer.type == "Silence" for value in node.bottoms}
         left = set(self.ends) - silenced
         return {name: values[-1] for name, values in self.versions.items() if values[-1] in left}
 
-    @property
+    @cached_property
     def ends(self) -> list[int]:
         """The values that no layer makes another of; whoever has computed these has computed all."""
         return [v for v, readers in enumerate(self.readers) if not any(self.nodes[number].tops for number in readers)]

@@ -26,7 +26,7 @@ class Walk:
     """
 
     def __init__(self, graph: Graph):
-        self._graph = graph
+        self.graph = graph
         self.signals: dict[int, Array] = {}
         self.params: dict[str, tuple[Array, ...]] = {}
 
@@ -34,11 +34,11 @@ class Walk:
         return self.version(blob)
 
     def __contains__(self, blob: object) -> bool:
-        return blob in self._graph.versions and self._graph.final(str(blob)) in self.signals
+        return blob in self.graph.versions and self.graph.final(str(blob)) in self.signals
 
     def version(self, blob: str, before: str | None = None) -> Array:
         """The signal at a blob as the layer ``before`` read it; at its last version by default. Raises ``BadInput``."""
-        value = self._graph.version(blob, before)
+        value = self.graph.version(blob, before)
         if value not in self.signals:
             raise BadInput(f"blob {blob!r}: found no signal in this walk, expected one of {self.blobs}")
         return self.signals[value]
@@ -50,7 +50,7 @@ class Walk:
     @property
     def blobs(self) -> list[str]:
         """The blobs that have a signal, in the net's order."""
-        return [name for name in self._graph.versions if name in self]
+        return [name for name in self.graph.versions if name in self]
 
 
 def walk_back(
