@@ -69,20 +69,22 @@ static std::vector<Panel> find_panels(const Products& p, Range vectors)
     return panels;
 }
 
-// Where a source's panel begins; behind each there is room for a register.
-INLINE int64 place(const Source& source, const std::vector<Panel>& panels, std::size_t number)
+// Where a channel begins in a panel; `channels`: of all sources, which a panel has one after the other. Behind each panel there is room
+// for a register.
+INLINE int64 place(const std::vector<Panel>& panels, std::size_t number, int64 channels, int64 channel)
 {
-    const int64 first = number < panels.size() ? panels[number].first : panels.back().first + panels.back().pixels;
-    return source.channels * first + number * LANES;
+    const Panel& panel = panels[number];
+    return channels * panel.first + channel * panel.pixels + number * LANES;
 }
 
-static void gather(const Source& source, const Work& work, const std::vector<Panel>& panels, float* gathered)
+// A source into its part of all panels: from this channel on, of so many.
+static void gather(const Source& source, const Work& work, const std::vector<Panel>& panels, int64 channels, int64 channel, float* gathered)
 {
     const int64 pixels = work.p.pixels, apart = source.apart;
     const float* own = source.numbers + work.group * source.channels * pixels;
     const float* end = own + (work.p.images - 1) * apart + source.channels * pixels;
     std::vector<float*> to;
-    for (std::size_t i = 0; i < panels.size(); ++i) to.push_back(gathered + place(source, panels, i));
+    for (std::size_t i = 0; i < panels.size(); ++i) to.push_back(gathered + place(panels, i, channels, channel));
     for (int64 c = 0; c < source.channels; ++c)
         for (std::size_t i = 0; i < panels.size(); to[i] += panels[i].pixels, ++i)
             for (const Piece& piece : panels[i].pieces)  // what is written beyond one, the next one writes over
@@ -187,14 +189,14 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
 {
     const Products& p = work.p;
     const std::vector<Panel> panels = find_panels(p, vectors);
-    int64 room = 0;
-    std::vector<int64> at, fetched;
+    int64 channels = 0;
+    std::vector<int64> channel, fetched;  // of each source
     for (const Source* source = work.sources; source < work.sources + p.sources; ++source) {
-        at.push_back(room), fetched.push_back(next.first);
-        room += place(*source, panels, panels.size());
+        channel.push_back(channels), fetched.push_back(next.first);
+        channels += source->channels;
     }
-    float* gathered = scratch(room);
-    for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, gathered + at[i]);
+    float* gathered = scratch(place(panels, panels.size() - 1, channels, channels) + LANES);
+    for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, channels, channel[i], gathered);
     std::size_t panel = 0;
     const auto sums_of = [&](const Bank& bank, int64 block, auto& sum) {
         constexpr int V = std::extent_v<std::remove_reference_t<decltype(sum)>, 1>;
@@ -202,7 +204,8 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
         const float* weights = bank.weights + (work.group * up(bank.outputs, ROWS) + block) * source.channels * ROWS;
         int64& ahead = fetched[bank.source];
         const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
-        tile(gathered + at[bank.source] + place(source, panels, panel), Evenly{V * LANES}, source.channels, weights, sum, fetch);
+        const float* from = gathered + place(panels, panel, channels, channel[bank.source]);
+        tile(from, Evenly{V * LANES}, source.channels, weights, sum, fetch);
     };
     for (int64 number = blocks.first; number < blocks.end; number += p.sum ? p.banks : 1) {
         const Bank& bank = work.banks[number % p.banks];
