@@ -55,26 +55,31 @@ struct Section {
     int64 image, first, rows;
 };
 
-// A row of pixels -> the columns that its tiles see, `size` apart; up to LANES numbers are written beyond each.
+// Room for as many pixels in a row as `rows` rows of tiles have, and for what is read and written beyond.
 template <int OUT>
-INLINE void split_row(const float* plane, const Planes& p, int64 y, float* padded, float* to, int64 size)
-{
-    lay_pixels(plane, plane + p.height * p.width, p, y, 0, p.pitch * OUT + 2, padded);
-    for (int64 j = 0; j < p.pitch; j += LANES) {
-        Lanes column[OUT], next[OUT];
-        in_phases(padded + j * OUT, column);
-        in_phases(padded + j * OUT + OUT, next);
-        for (int x = 0; x < OUT + 2; ++x) store(to + x * size + j, x < OUT ? column[x] : next[x - OUT]);
-    }
-}
+INLINE int64 laid_room(int64 pitch, int64 rows) { return up(rows * pitch * OUT, LANES) * LANES + (OUT + 2) * LANES; }
 
-// What some rows of tiles see of one channel, as planes of tiles; the last two rows of a tile are the next one's first.
+// What some rows of tiles see of one channel, as planes of tiles; the last two rows and columns of a tile are the next one's first.
+// `laid`: room for twice as many pixels, see `laid_room`.
 template <int OUT>
-static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* padded, float* to)
+static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* laid, float* to)
 {
-    for (int64 row = 0; row <= rows; ++row)
-        for (int64 y = 0; y < OUT && row * OUT + y < rows * OUT + 2; ++y)
-            split_row<OUT>(plane, p, p.top + (first + row) * OUT + y, padded, to + y * (OUT + 2) * size + row * p.pitch, size);
+    constexpr int SEEN = OUT + 2;
+    const int64 wide = p.pitch * OUT;
+    float* next = laid + laid_room<OUT>(p.pitch, rows + 1);  // the same pixels, but from each one's next tile
+    for (int64 y = 0; y < OUT; ++y, to += SEEN * size) {
+        const int64 number = rows + (y < 2);
+        for (int64 row = 0; row < number; ++row) {  // beyond a row there are two pixels more, which the next one writes over
+            lay_pixels(plane, plane + p.height * p.width, p, p.top + (first + row) * OUT + y, 0, wide + 2, laid + row * wide);
+            for (int64 x = 0; x < wide - OUT + 2; x += LANES) store(next + row * wide + x, load(laid + row * wide + OUT + x));
+        }
+        for (int64 q = 0; q < number * p.pitch; q += LANES) {
+            Lanes column[OUT], beyond[OUT];
+            in_phases(laid + q * OUT, column);
+            in_phases(next + q * OUT, beyond);
+            for (int x = 0; x < SEEN; ++x) store(to + x * size + q, x < OUT ? column[x] : beyond[x - OUT]);
+        }
+    }
 }
 
 // The planes of one channel -> its numbers at the places, `apart` from place to place.
@@ -119,21 +124,21 @@ INLINE void transform_back(const float* places, int64 apart, int64 tiles, float*
     }
 }
 
-// Phases to rows of pixels.
+// Phases to rows of pixels. `laid`: room for them all.
 template <int OUT, bool rectified>
-static void put_section(const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* plane)
+static void put_section(
+    const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* laid, float* plane)
 {
-    const int64 first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height);
-    for (int64 y = first; y < end; ++y) {
-        const float* from = phases + y % OUT * OUT * size + (y / OUT - section.first) * pitch;
-        float* row = plane + y * to.width;
-        const int64 left = (end - y) * to.width;  // of the section
-        for (int64 x = 0; x < to.width; x += OUT * LANES) {
+    const int64 room = laid_room<OUT>(pitch, section.rows), first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height);
+    for (int y = 0; y < OUT; ++y)
+        for (int64 q = 0; q < section.rows * pitch; q += LANES) {
             Lanes pixels[OUT];
-            interleaved(from + x / OUT, size, pixels);
-            for (int64 i = 0, at = x; i < OUT && at < to.width; ++i, at += LANES)
-                put_row(with_bias(pixels[i], bias, rectified), left - at, row + at);
+            interleaved(phases + y * OUT * size + q, size, pixels);
+            for (int i = 0; i < OUT; ++i) store(laid + y * room + q * OUT + i * LANES, with_bias(pixels[i], bias, rectified));
         }
+    for (int64 y = first; y < end; ++y) {
+        const float* from = laid + y % OUT * room + (y / OUT - section.first) * pitch * OUT;
+        for (int64 x = 0; x < to.width; x += LANES) put_row(load(from + x), (end - y) * to.width - x, plane + y * to.width + x);
     }
 }
 
@@ -224,9 +229,9 @@ static void winograd(
         const Normals only;
         const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
         const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
-        const int64 row_room = (up(p.pitch, LANES) + 1) * LANES * OUT, planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
-        float* padded = scratch(row_room + planes_room + PLACES * (apart + sums_apart));
-        float *planes = padded + row_room, *places = planes + planes_room, *sums = places + PLACES * apart;
+        const int64 pixels_room = OUT * laid_room<OUT>(p.pitch, even + 1), planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
+        float* laid = scratch(pixels_room + planes_room + PLACES * (apart + sums_apart));
+        float *planes = laid + pixels_room, *places = planes + planes_room, *sums = places + PLACES * apart;
 
         const auto section_of = [&](int64 i) {
             const int64 one = part * together + i, first = one % strips * even;
@@ -239,7 +244,7 @@ static void winograd(
             if (guard) most.push_back(greatest<OUT>(image, p, section));
             for (int64 c = 0; c < p.channels; ++c) {
                 const float* plane = image + c * p.height * p.width;
-                lay_tiles<OUT>(plane, p, section.first, section.rows, size, padded, planes);
+                lay_tiles<OUT>(plane, p, section.first, section.rows, size, laid, planes);
                 transform_channel<OUT>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
         }
@@ -258,7 +263,7 @@ static void winograd(
                 const int64 channel = group * to.channels + block * ROWS + o;
                 transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
-                put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to,
+                put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid,
                     result + section.image * batch.to + channel * to.height * to.width);
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
                 if (guard) {

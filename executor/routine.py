@@ -107,24 +107,24 @@ def _flat(arrays: Arrays) -> tuple[list[np.ndarray], list[Hashable]]:
     """All arrays, and what they look like: shapes, strides and types, and the keys and lengths of what they lie in."""
     found: list[np.ndarray] = []
     looks: list[Hashable] = []
-
-    def visit(part: Arrays) -> None:
-        if isinstance(part, np.ndarray):
-            found.append(part)
-            looks.append(_look(part))
-        elif type(part) is dict:
-            looks.append(tuple(part))
-            for each in part.values():
-                visit(each)
-        elif type(part) in (tuple, list):
-            looks.append(len(part))
-            for each in part:
-                visit(each)
-        elif part is not None:
-            raise Unrecordable(f"found {type(part).__name__}, expected arrays")
-
-    visit(arrays)
+    _visit(arrays, found, looks)
     return found, looks
+
+
+def _visit(part: Arrays, found: list[np.ndarray], looks: list[Hashable]) -> None:
+    if isinstance(part, np.ndarray):
+        found.append(part)
+        looks.append(_look(part))
+    elif type(part) is dict:
+        looks.append(tuple(part))
+        for each in part.values():
+            _visit(each, found, looks)
+    elif type(part) in (tuple, list):
+        looks.append(len(part))
+        for each in part:
+            _visit(each, found, looks)
+    elif part is not None:
+        raise Unrecordable(f"found {type(part).__name__}, expected arrays")
 
 
 def _filled(result: Arrays, arrays: Iterator[np.ndarray]) -> Arrays:

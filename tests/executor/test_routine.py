@@ -351,3 +351,20 @@ def test_gates_of_many_targets(method: str, targets: list[int]) -> None:
             expected = tt.attend(net, image(seed), targets, method)
         np.testing.assert_array_equal(found.map, expected.map, strict=True)
         assert np.isfinite(found.map).all()
+
+
+def test_what_a_pass_was_given_and_gave_goes_without_the_garbage_collector() -> None:
+    """A cycle of references would keep a pass's arrays until the collector comes: gigabytes, for large nets."""
+    net = inception()
+    blob, x = net.outputs[0], np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(4):  # as written, put on record, from the record
+            trace = net.forward(data=x)
+            walk = net.backward(trace, {blob: np.ones_like(trace[blob])}, to=["data"])
+            kept = [weakref.ref(array) for array in (*trace.values.values(), walk["data"]) if array is not x]
+            del trace, walk
+            assert not any(one() is not None for one in kept)
+    finally:
+        gc.enable()
