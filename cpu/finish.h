@@ -9,6 +9,24 @@ struct Finish {
     int64 images = 1;
 };
 
+// Some numbers fetched before their turn: to be read, or to be written.
+template <int written, typename Number>
+INLINE void fetch(const Number* numbers, int64 size)
+{
+    for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
+}
+
+// What `finish` will need, before its turn: it often comes from far.
+INLINE void fetch_for(const Finish* f, int64 image, int64 size, int64 first, int64 number, const float* result)
+{
+    fetch<1>(result + image * size + first, number);
+    if (!f) return;
+    const int64 shared = image % f->images * size + first;
+    if (f->onto) fetch<0>(f->onto + image * size + first, number);
+    if (f->times) fetch<0>(f->times + shared, number);
+    if (f->where) fetch<0>(f->where + shared, number);
+}
+
 // Some neighbouring numbers of an image, from the one numbered `first` on, of which there are `sums`. `size`: of an image.
 INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* sums, float* result)
 {

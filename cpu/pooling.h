@@ -19,13 +19,6 @@ struct Windows {
     int64 rows, columns;  // of windows
 };
 
-// Some numbers fetched before their turn: to be read, or to be written.
-template <int written, typename Number>
-INLINE void fetch(const Number* numbers, int64 size)
-{
-    for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
-}
-
 // The greatest numbers so far of LANES windows, and their cells.
 struct Best {
     Lanes value;

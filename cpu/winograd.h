@@ -260,18 +260,20 @@ static void winograd(
         for (int64 o = 0; o < std::min(here * ROWS, to.channels - block * ROWS); ++o)
             for (int64 i = 0; i < all; ++i) {
                 const Section section = section_of(i);
-                const int64 channel = group * to.channels + block * ROWS + o;
+                const int64 channel = group * to.channels + block * ROWS + o, pixels = to.height * to.width;
+                const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
+                const int64 there = channel * pixels + top * to.width;
+                fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
                 transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid,
-                    result + section.image * batch.to + channel * to.height * to.width);
-                const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
+                    result + section.image * batch.to + channel * pixels);
                 if (guard) {
                     const float* image = source + section.image * batch.from + group * p.channels * p.height * p.width;
                     float* plane = result + section.image * batch.to + channel * to.height * to.width;
                     settle(*guard, image, p, channel, {top, top + rows}, most[i], to.width, plane);
                 }
-                finish(last, section.image, batch.to, (channel * to.height + top) * to.width, rows * to.width, result);
+                finish(last, section.image, batch.to, there, rows * to.width, result);
             }
     }
 }
