@@ -11,6 +11,7 @@ namespace ENGINE {
 #include "winograd.h"
 #include "pooling.h"
 #include "inner_product.h"
+#include "multiply_adds.h"
 
 static void run_correlate(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
@@ -70,6 +71,7 @@ static void run_inner_product_transposed(
 }
 
 extern const Engine engine = {
-    LANES, ROWS, asked<run_correlate>, asked<run_multiply>, asked<run_correlate_weights>, asked<run_winograd>, asked<run_max_pool>,
-    asked<run_to_winners>, asked<run_inner_product>, asked<run_inner_product_transposed>};
+    LANES, ROWS, OPERATIONS, asked<run_correlate>, asked<run_multiply>, asked<run_correlate_weights>, asked<run_winograd>, asked<run_max_pool>,
+    asked<run_to_winners>, asked<run_inner_product>, asked<run_inner_product_transposed>,
+    asked<multiply_adds>};
 }  // namespace ENGINE

@@ -30,6 +30,7 @@ class Engine(ctypes.Structure):
     _fields_ = (
         ("lanes", NUMBER),
         ("rows", NUMBER),
+        ("operations", NUMBER),
         ("correlate", ASKED),
         ("multiply", ASKED),
         ("correlate_weights", ASKED),
@@ -38,6 +39,7 @@ class Engine(ctypes.Structure):
         ("to_winners", ASKED),
         ("inner_product", ASKED),
         ("inner_product_transposed", ASKED),
+        ("multiply_adds", ASKED),
     )
 
 

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ...cpu.engine import engine
+from ...cpu.recording import address, ask
 from ...executor.device import Device
 from .clock import Sample, sample
 
 SIDES = (1024, 2048, 3072)  # of the square matrices
 REPEATS = 5
+ROUNDS = 1 << 19  # of multiply-adds in a row: some milliseconds
 LARGE = 256 << 20  # bytes to copy where no particular number is asked for: more than most caches hold
 
 ARITHMETIC_BY = "the best single-precision matrix product (sgemm) of sides " + ", ".join(map(str, SIDES))
@@ -27,7 +30,7 @@ def arithmetic(device: Device, threads: int) -> Sample:
     """Seconds of one single-precision operation, a multiply-add counting as two, in ``ARITHMETIC_BY``.
 
     On the CPU in a process of its own, so that BLAS's threads do not go on waiting in ours, and without OPENBLAS_CORETYPE:
-    it may name an older processor, and the limit is the machine's. A loop of nothing but multiply-adds would reach a little more.
+    it may name an older processor, and the limit is the machine's.
     """
     if device.index is not None:
         return best_product(device)
@@ -36,6 +39,18 @@ def arithmetic(device: Device, threads: int) -> Sample:
     told = f"import json; from {__name__} import best_product; print(json.dumps(vars(best_product())))"
     done = subprocess.run([sys.executable, "-c", told], env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return Sample(**json.loads(done.stdout))
+
+
+def multiply_adds(device: Device, threads: int) -> Sample | None:
+    """Seconds of one operation where there are nothing but multiply-adds, over registers, on so many threads of a CPU: its peak.
+    ``None`` where nothing tells."""
+    build = engine() if device.index is None else None
+    if build is None:
+        return None
+    sums, operations = np.empty(threads, np.float32), ROUNDS * build.operations * threads
+    loops = [sample(lambda: ask(build.multiply_adds, ROUNDS, address(sums)), calls=10) for _ in range(REPEATS)]
+    best = min(loops, key=lambda loop: loop.seconds)
+    return replace(best, seconds=best.seconds / operations)
 
 
 def best_product(device: Device | None = None) -> Sample:

@@ -20,7 +20,7 @@ Entry = tuple[str, Callable[[], Row]]  # a row's name, and what makes it
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how long all races of a run are run, and what ``arithmetic`` of limits.py found."""
+    """Where and how long all races of a run are run, and what ``arithmetic`` and ``multiply_adds`` of limits.py found."""
 
     device: Device
     threads: int
@@ -28,6 +28,7 @@ class Setting:
     operation: Sample
     peers: Mapping[str, Any] = field(default_factory=dict)  # name -> module, see peers.py
     seed: int = 0
+    peak: Sample | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def _timed(race: Race, setting: Setting) -> Row:
         "operations": race.operations,
         "operations_per_second": race.operations and race.operations / ours.seconds,
         "of_arithmetic": race.operations and race.operations * setting.operation.seconds / ours.seconds,
+        "of_peak": race.operations and setting.peak and race.operations * setting.peak.seconds / ours.seconds,
         "bytes": race.bytes,
         "bytes_per_second": race.bytes and race.bytes / ours.seconds,
         "of_copy": race.bytes and ratio(times[COPY], ours),

@@ -48,6 +48,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str
         "ours by": lambda row: "; ".join(f"{x:.2f} x {label}" for label, x in row.get("yardsticks", {}).items()),
         ">GFLOP/s": lambda row: _scaled(row.get("operations_per_second"), 1e-9),
         ">of sgemm, %": lambda row: _scaled(row.get("of_arithmetic"), 100),
+        ">of the peak, %": lambda row: _scaled(row.get("of_peak"), 100),
         ">GB/s": lambda row: _scaled(row.get("bytes_per_second"), 1e-9),
         ">of a copy, %": lambda row: _scaled(row.get("of_copy"), 100),
         "peak memory, MB": _memory,
@@ -64,8 +65,10 @@ def limits(report: Report) -> str:
     found = report["limits"]
     copy = found["copy_bytes_per_second"] * 1e-9
     noted = " (others used the cores meanwhile)" if found["disturbed"] else ""
+    peak = found.get("peak_operations_per_second")
+    alone = f"{peak * 1e-9:.0f} by multiply-adds over registers alone (the peak); " if peak else ""
     return (
-        f"limits{noted}: {found['operations_per_second'] * 1e-9:.0f} GFLOP/s, by {ARITHMETIC_BY}; "
+        f"limits{noted}: {found['operations_per_second'] * 1e-9:.0f} GFLOP/s, by {ARITHMETIC_BY}; {alone}"
         f"{copy:.1f} GB/s read and written by a copy of {found['copy_bytes'] >> 20} MB"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,8 +67,10 @@ def test_a_row_tells_rates_and_ratios_of_its_medians(setting, monkeypatch):
     monkeypatch.setattr(race, "interleaved", timed)
     one = Race(lambda: np.ones(1), 0, {"peer": lambda: np.ones(1)}, yardsticks={"half": (4, lambda: None)}, operations=10**9,
                bytes=8)  # fmt: skip
-    row = run(one, setting)
+    row = run(one, replace(setting, peak=Sample(2e-9, 0.0)))
     assert row["ratios"] == {"peer": 1.5}
+    assert row["of_peak"] == 1.0
+    assert run(one, setting)["of_peak"] is None
     assert row["yardsticks"] == {"half": 0.5}
     assert (row["operations_per_second"], row["of_arithmetic"]) == (5e8, 0.5)
     assert (row["bytes_per_second"], row["of_copy"]) == (4, 0.25)
