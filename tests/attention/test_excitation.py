@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction as F
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from thinktwice.attention.attend import attend
 from thinktwice.attention.contrastive import contrastive_rule
 from thinktwice.attention.excitation import EXCITATION
 from thinktwice.errors import BadInput
+from thinktwice.executor.graph import Graph
 from thinktwice.executor.net import Net
 from thinktwice.executor.trace import Trace
 
@@ -480,3 +483,76 @@ def test_a_signal_of_another_shape_is_refused() -> None:
     net, _ = deep()
     with pytest.raises(BadInput, match=r"signal at 'fc2': found shape \(3, 4\), expected \(2, 4\), or \(K, 2, 4\)"):
         net.backward(net.forward(data=image()), {"fc2": np.ones((3, 4))}, "excitation")
+
+
+def three_by_three(exactly: bool, seed: int = 0) -> Net:
+    """Layers large enough for Winograd's way, biases of every sign, and a net that takes it unless told ``exactly``."""
+    rng = np.random.default_rng(seed)
+    shapes = {"a": (32, 24, 3, 3), "b": (40, 32, 1, 1), "c": (24, 40, 3, 3), "d": (32, 24, 3, 3), "fc": (7, 32)}
+    text = data(2, 24, 20, 18)
+    for below, name in pairwise(("data", "a", "b", "c")):
+        text += conv(name, below, shapes[name]) + relu(name)
+    text += conv("d", "c", shapes["d"]) + relu("d")
+    text += layer("mean", "Pooling", "d", "pooling_param { pool: AVE global_pooling: true }")
+    text += layer("fc", "InnerProduct", "mean", "inner_product_param { num_output: 7 }")
+    weights = {
+        name: (rng.normal(0, 0.1, shape).astype(np.float32), rng.normal(0, 1, shape[0]).astype(np.float32))
+        for name, shape in shapes.items()
+    }
+    net = make(text, weights, "float32")
+    return Net(Graph(net.message, exact=exactly), net.params, net.message, "float32")
+
+
+def conv(name: str, below: str, shape: tuple[int, ...]) -> str:
+    options = f"num_output: {shape[0]} kernel_size: {shape[2]} pad: {shape[2] // 2}"
+    return layer(name, "Convolution", below, f"convolution_param {{ {options} }}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_faster_convolutions_carry_the_same_masses(seed: int) -> None:
+    """Among them units that are active by their bias alone: their sums are exactly 0, and they pass nothing on."""
+    x = np.maximum(np.random.default_rng(seed).normal(-1, 1, (2, 24, 20, 18)), 0).astype(np.float32)
+    x[:, :, :9] = 0
+    found = []
+    for exactly in (True, False):
+        net = three_by_three(exactly, seed)
+        trace = net.forward(data=x)
+        masses = np.eye(7, dtype=np.float32)[:, None].repeat(2, 1)
+        blobs = ["data", "a", "b", "c", "d"]
+        walk = net.backward(trace, {"fc": masses}, "excitation", to=blobs)
+        dead = (trace["a"] > 0) & (net.graph.nodes[1].layer.linear(x, net.params["a"][0], positive=True) == 0)
+        assert dead[:, :, :6].any()
+        found.append([walk[blob] for blob in blobs])
+    for exact_one, other in zip(*found, strict=True):
+        assert other.min() >= -1e-7 * other.max()
+        np.testing.assert_allclose(other, exact_one, rtol=0, atol=2e-5 * exact_one.max())
+        np.testing.assert_allclose(other.sum((2, 3, 4)), exact_one.sum((2, 3, 4)), rtol=2e-5)
+    assert 0 < found[0][0].sum() < 0.9 * found[0][1].sum()  # what units that are active by their bias had is gone
+
+
+def test_sums_made_on_the_way_up_are_those_of_the_walk() -> None:
+    net, x = three_by_three(False), abs(np.random.default_rng(1).normal(size=(2, 24, 20, 18))).astype(np.float32)
+    mass = np.eye(7, dtype=np.float32)[:2]
+    for _ in range(4):  # as written, and from a record
+        lean = net.forward({"data": x}, blobs=["fc"], rule="excitation", to=["data"])
+        whole = net.forward(data=x)
+        assert lean.sums and not whole.sums
+        assert np.array_equal(lean["fc"], whole["fc"])
+        walks = [net.backward(trace, {"fc": mass}, "excitation", to=["data"])["data"] for trace in (lean, whole)]
+        assert np.array_equal(*walks)
+
+
+@pytest.mark.parametrize("method", ["gradient", "mwp", "c-mwp", "feedback"])
+def test_asking_again_and_again_gives_the_same(method: str) -> None:
+    """The first time as it is written, later from a record, which must not know the numbers of the first."""
+    net, rng = three_by_three(False), np.random.default_rng(2)
+    images = [abs(rng.normal(size=(2, 24, 20, 18))).astype(np.float32) for _ in range(3)]
+    questions = [(one, targets) for one in images for targets in ([0, 3], [5, 1])]
+    for one, targets in questions:
+        fresh = attend(three_by_three(False), one, targets, method)
+        again = attend(net, one, targets, method)
+        assert np.array_equal(again.map, fresh.map)
+        assert np.array_equal(again.scores, fresh.scores)
+        if again.curve is not None:
+            assert np.array_equal(again.curve, fresh.curve)
+            assert all(np.array_equal(again.gates[gate], z) for gate, z in fresh.gates.items())

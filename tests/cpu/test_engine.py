@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from thinktwice.cpu import engine
+from thinktwice.cpu.engine import Engine
+from thinktwice.cpu.recording import address, ask
 from thinktwice.cuda.text import digest, files
+from thinktwice.layers.threads import cores
 
 RUN = """
 import warnings, numpy as np
@@ -112,3 +116,12 @@ def test_results_do_not_hang_on_the_number_of_threads(request: pytest.FixtureReq
     name = request.node.callspec.params["build"]
     one, two, three = (ran(name, THREADS, OMP_NUM_THREADS=number) for number in "123")
     assert one == two == three
+
+
+def test_a_loop_of_multiply_adds_counts_its_operations(build: Engine) -> None:
+    sums = np.full(cores() + 1, -1, np.float32)
+    ask(build.multiply_adds, 1000, address(sums))
+    assert build.operations == 2 * build.lanes * build.rows * 3
+    lanes = build.operations // 2
+    assert (sums[sums != -1] == 2 * lanes).all()  # x -> x / 2 + 1 tends to 2
+    assert sums[-1] == -1

@@ -92,3 +92,47 @@ def test_exactly_keeps_to_direct_sums(build: Engine) -> None:
     seen[8:11, 8:11] = True
     assert (y[..., ~seen] == 0).all()
     assert (y[..., seen] != 0).any()
+
+
+def sparse(images: int, channels: int, size: tuple[int, int], seed: int) -> np.ndarray:
+    """Activations: most are 0, also in whole regions, and the others differ by many orders of magnitude."""
+    rng = np.random.default_rng(seed)
+    x = (10.0 ** rng.uniform(-6, 2, (images, channels, *size)) * (rng.random((images, channels, *size)) > 0.7)).astype(
+        np.float32
+    )
+    x[:, :, size[0] // 2 :, : size[1] // 2] = 0
+    x[:, : channels // 2] = 0
+    x[:, 0, 0, 0] = x[:, 0, -1, -1] = 1e3
+    return x
+
+
+@pytest.mark.parametrize("side", [2, 4])
+@pytest.mark.parametrize("size", [(14, 14), (7, 7), (9, 30), (28, 28)])
+@pytest.mark.parametrize("group", [1, 2])
+def test_guarded_sums_are_0_where_all_products_are_and_never_mostly_rounding(
+    build: Engine, monkeypatch: pytest.MonkeyPatch, side: int, size: tuple[int, int], group: int
+) -> None:
+    """What excitation backprop divides by."""
+    monkeypatch.setattr(winograd, "suitable", lambda *shape: side)
+    x, weights = sparse(2, 24 * group, size, side), np.maximum(filters(32 * group, 24), 0)
+    weights[0], weights[1, 1:] = 0, 0
+    weights.setflags(write=False)
+    expected = correlate(x.astype(float), weights.astype(float), geometry(group=group))
+    assert (expected == 0).any() and (expected > 0).any()
+    found = convolution.correlate(x, weights, geometry(group=group), guarded=True)
+    assert np.array_equal(found == 0, expected == 0)
+    assert (found >= 0).all()
+    some = expected > 0
+    assert abs(found[some] / expected[some] - 1).max() < 0.02
+    assert abs(np.median(found[some] / expected[some]) - 1) < 1e-6
+    unguarded = convolution.correlate(x, weights, geometry(group=group))
+    assert not np.array_equal(unguarded == 0, expected == 0)  # so that this test could fail
+
+
+def test_guarded_sums_of_what_is_not_finite_or_all_0(build: Engine) -> None:
+    x, weights = np.zeros((1, 32, 14, 14), np.float32), np.maximum(filters(32, 32), 0)
+    weights.setflags(write=False)
+    assert (convolution.correlate(x, weights, geometry(), guarded=True) == 0).all()
+    x[0, 3, 5, 5] = np.nan
+    found = convolution.correlate(x, weights, geometry(), guarded=True)
+    assert np.isnan(found[0, :, 4:7, 4:7]).any()
