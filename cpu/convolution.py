@@ -63,7 +63,7 @@ def correlate(
             winograd.plan(side, *shape), x, filters, geometry.group, y, guard=_guard(weights) if guarded else None
         )
     else:
-        _sum_over_planes(plans.forward(*shape), x, _filters(bank, geometry), geometry.group, y)
+        _sums_over_planes([(plans.forward(*shape), _filters(bank, geometry))], x, geometry.group, y)
     return y
 
 
@@ -124,14 +124,15 @@ def correlate_transposed(
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
     x = empty(whole) if everywhere else np.zeros(whole, np.float32)
-    for number, phase in enumerate(phases):
+    if phases:
 
-        def turned(phase: plans.Phase = phase) -> np.ndarray:
+        def turned(phase: plans.Phase) -> np.ndarray:
             cells = by_channel[..., phase.kernel_rows, :][..., phase.kernel_columns]
             return _packed(cells.reshape(geometry.group, channels, -1))
 
-        filters = prepared(weights, ("transposed", geometry, number), turned)
-        _sum_over_planes(phase.plan, signal, (filters, None, False), geometry.group, x, last)
+        filters = prepared(weights, ("transposed", geometry), lambda: [turned(phase) for phase in phases])
+        made = [(phase.plan, (own, None, False)) for phase, own in zip(phases, filters, strict=True)]
+        _sums_over_planes(made, signal, geometry.group, x, last)
     return x
 
 
@@ -170,18 +171,14 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
     return total.reshape(group * outputs, channels, *geometry.kernel)
 
 
-def _sum_over_planes(
-    plan: Plan,
-    source: np.ndarray,
-    filters: Filters,
-    group: int,
-    result: np.ndarray,
-    last: Finish | None = None,
+def _sums_over_planes(
+    made: Sequence[tuple[Plan, Filters]], source: np.ndarray, group: int, result: np.ndarray, last: Finish | None = None
 ) -> None:
+    """Filters by plans whose planes are the same."""
     source, end = _stack(source), last.address if last else 0
-    terms, batch = (plan.plane, plan.shift, plan.terms), _batch(source, group, result).address
-    numbers = (address(source), plan.planes, *_addresses(filters), *terms, plan.result, end, batch, address(result))
-    ask(_engine().correlate, *numbers)
+    parts = Record(*(n for plan, filters in made for n in (*_addresses(filters), *plan.terms_of, plan.result)))
+    batch = _batch(source, group, result).address
+    ask(_engine().correlate, address(source), made[0][0].planes, parts.address, len(made), end, batch, address(result))
 
 
 def _winograd(

@@ -11,13 +11,15 @@ struct Result {
     int64 stride_h, stride_w;       // from output to output
 };
 
+// Filters over planes, and where what they make goes. As 64-bit integers in this order they come from Python.
 struct Filters {
     const float* weights;  // (groups, blocks, terms, ROWS), the last block filled up with zeros
     const float* bias;     // (groups, blocks, ROWS), or null
-    bool rectified;        // whether the result is max(sum, 0)
+    int64 rectified;       // whether the result is max(sum, 0)
     const int64* plane;    // the terms' planes
     const int64* shift;    // and how far they are shifted
     int64 terms;
+    const Result* to;
 };
 
 // Neighbouring positions of the grid whose tiles are taken one after the other. Side by side, they are so in the result as well,
@@ -115,21 +117,28 @@ static void correlate_piece(
     }
 }
 
-// `last`: where outputs are all pixels of the result.
+// Several filters, as the phases of a transpose have them, over planes that are laid once for all: their results have as many channels,
+// and lie beside each other. `last`: for one, where outputs are all pixels of the result.
 static void correlate(
-    const float* source, const Planes& p, const Filters& f, const Result& to, const Finish* last, const Batch& batch, float* result)
+    const float* source, const Planes& p, const Filters* filters, int64 number_of, const Finish* last, const Batch& batch, float* result)
 {
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
+    const Result& to = *filters->to;
+    int64 most = 0;  // rows of outputs
+    for (int64 i = 0; i < number_of; ++i) most = std::max(most, filters[i].to->rows);
     const int64 threads = omp_get_max_threads(), blocks = up(to.channels, ROWS), wanted = up(3 * threads, images * groups);
-    const int64 rows = std::max<int64>(1, NEAR / (count(p) * p.pitch) - p.reach), positions = to.rows * p.pitch;  // as many as stay near
+    const int64 rows = std::max<int64>(1, NEAR / (count(p) * p.pitch) - p.reach), positions = most * p.pitch;  // as many as stay near
     const int64 strips = std::max(up(to.rows, rows), std::min(wanted, std::max<int64>(1, positions / (8 * VECTORS * LANES))));
     const int64 strip = share(positions, strips, p.pitch), parts = up(positions, strip);
     const int64 some = evenly(blocks, up(wanted, parts), 1, threads), chunks = up(blocks, some);
     const int64 size = plane_size(p, strip / p.pitch);
 
-    std::vector<int64> offset(f.terms);
-    for (int64 k = 0; k < f.terms; ++k) offset[k] = f.plane[k] * size + f.shift[k];
+    std::vector<std::vector<int64>> offset;
+    for (const Filters* f = filters; f < filters + number_of; ++f) {
+        offset.emplace_back(f->terms);
+        for (int64 k = 0; k < f->terms; ++k) offset.back()[k] = f->plane[k] * size + f->shift[k];
+    }
 
     int64 laid = -1;  // of which chunks a thread has the planes
 #pragma omp parallel for schedule(dynamic, 1) firstprivate(laid)
@@ -140,13 +149,16 @@ static void correlate(
         const Range here = {first, std::min(first + strip, positions)}, wanted_blocks = {chunk * some, std::min(chunk * some + some, blocks)};
         const float* from = source + image * batch.from + group * numbers(p);
         float* there = result + image * batch.to + group * to.channels * to.height * to.width;
-        const Filters own = {
-            f.weights + group * blocks * f.terms * ROWS, f.bias ? f.bias + group * blocks * ROWS : nullptr, f.rectified,
-            f.plane, f.shift, f.terms};
         float* planes = scratch(room(p, strip / p.pitch));
         if (laid != number / chunks) lay(from, from + numbers(p), p, first / p.pitch, up(here.end - first, p.pitch), size, planes);
         laid = number / chunks;
-        correlate_piece(planes, first, p, offset.data(), own, to, here, wanted_blocks, there);
+        for (int64 i = 0; i < number_of; ++i) {
+            Filters own = filters[i];
+            own.weights += group * blocks * own.terms * ROWS;
+            if (own.bias) own.bias += group * blocks * ROWS;
+            const Range mine = {first, std::min(here.end, own.to->rows * p.pitch)};
+            if (mine.first < mine.end) correlate_piece(planes, first, p, offset[i].data(), own, *own.to, mine, wanted_blocks, there);
+        }
         const int64 plane = to.height * to.width, end = std::min(wanted_blocks.end * ROWS, to.channels), done = (here.end - first) / p.pitch;
         for (int64 o = wanted_blocks.first * ROWS; o < end; ++o)
             finish(last, image, batch.to, (group * to.channels + o) * plane + first / p.pitch * to.width, done * to.width, result);

@@ -14,11 +14,9 @@ namespace ENGINE {
 #include "multiply_adds.h"
 
 static void run_correlate(
-    const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* plane,
-    const int64* shift, int64 terms, const int64* to, const int64* last, const int64* batch, float* result)
+    const float* source, const int64* planes, const int64* filters, int64 number, const int64* last, const int64* batch, float* result)
 {
-    const Filters filters = {weights, bias, rectified != 0, plane, shift, terms};
-    correlate(source, as<Planes>(planes), filters, as<Result>(to), given<Finish>(last), as<Batch>(batch), result);
+    correlate(source, as<Planes>(planes), &as<Filters>(filters), number, given<Finish>(last), as<Batch>(batch), result);
 }
 
 static void run_multiply(const int64* sources, const int64* banks, const int64* products, const int64* last)
@@ -30,7 +28,7 @@ static void run_correlate_weights(
     const float* source, const int64* planes, const int64* plane, const int64* shift, int64 terms, const float* signal, const int64* to,
     const int64* batch, int64 shares, float* gradient)
 {
-    const Filters filters = {nullptr, nullptr, false, plane, shift, terms};
+    const Filters filters = {nullptr, nullptr, false, plane, shift, terms, nullptr};
     correlate_weights(source, as<Planes>(planes), filters, signal, as<Result>(to), as<Batch>(batch), shares, gradient);
 }
 

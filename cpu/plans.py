@@ -89,6 +89,11 @@ class Plan:
         self.planes, self.result, self.plane, self.shift = (Address(np.array(one, np.int64)) for one in numbers)
         self.terms = len(terms)
 
+    @property
+    def terms_of(self) -> tuple[int, int, int]:
+        """Their planes, their shifts and their number."""
+        return self.plane, self.shift, self.terms
+
 
 @lru_cache(4096)
 def forward(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> Plan:
@@ -127,38 +132,54 @@ class Phase(NamedTuple):
 
 @lru_cache(4096)
 def transposed(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> list[Phase]:
-    """The input's gradient, terms in the order (output, kernel row, kernel column). Phases that no cell of the kernel meets, where
-    the gradient is 0, are not in the list."""
+    """The input's gradient, terms in the order (output, kernel row, kernel column), all over the same planes. Phases that no cell of the
+    kernel meets, where the gradient is 0, are not in the list."""
     phases = product(*(range(stride) for stride in geometry.stride))
-    found = [_phase(channels, outputs, spatial, geometry, phase) for phase in phases]
-    return [phase for phase in found if phase]
+    met = [found for found in (_meeting(spatial, geometry, phase) for phase in phases) if found]
+    if not met:
+        return []
+    (h, w), (top, left) = geometry.reduced(spatial), (min(axis[i].first for axis in met) for i in range(2))
+    reach, right = (max(axis[i].first + axis[i].reach for axis in met) - first for i, first in ((0, top), (1, left)))
+    pitch = _pitch(max(columns.inputs for _, columns in met), right, left, w)
+    planes = Planes(outputs, h, w, top, left, 1, 1, pitch, reach)
+
+    def phase(rows: Meeting, columns: Meeting) -> Phase:
+        steps = [[one.first - first + shift for shift in one.shifts] for one, first in ((rows, top), (columns, left))]
+        terms = [(o, y * pitch + x) for o, y, x in product(range(outputs), *steps)]
+        sizes = (rows.inputs, columns.inputs, channels, *spatial, rows.input, columns.input, *geometry.stride)
+        return Phase(Plan(planes, Result(*sizes), terms), rows.cells, columns.cells)
+
+    return [phase(*axes) for axes in met]
 
 
-def _phase(channels: int, outputs: int, spatial: Pair, geometry: Geometry, phase: Pair) -> Phase | None:
-    """Row s i + a of the padded input is met by the cells t with t d = a (mod s), from the output's row i - (t d - a) / s."""
-    cells = [
-        [cell for cell, offset in enumerate(offsets) if offset % s == a]
-        for offsets, s, a in zip(_cells(geometry), geometry.stride, phase, strict=True)
-    ]
-    axes = list(zip(spatial, geometry.pad, phase, geometry.stride, strict=True))
-    first = [max(0, -((a - p) // s)) for _, p, a, s in axes]  # the first i inside the image
-    rows, columns = (-((a - p - n) // s) - i for (n, p, a, s), i in zip(axes, first, strict=True))
-    if not all(cells) or rows < 1 or columns < 1:
+class Meeting(NamedTuple):
+    """One axis of a phase: which cells of the kernel meet its inputs, the first of which is ``input``, and in which of the signal."""
+
+    cells: list[int]
+    inputs: int  # how many there are
+    input: int
+    first: int  # the first number of the signal that is read
+    reach: int  # how far beyond the inputs' number of them the last one lies
+    shifts: list[int]  # of each cell
+
+
+def _meeting(spatial: Pair, geometry: Geometry, phase: Pair) -> list[Meeting] | None:
+    """Along both axes; ``None`` where they do not meet."""
+    axes = zip(spatial, geometry.kernel, geometry.dilation, geometry.pad, phase, geometry.stride, strict=True)
+    found = [_along(*axis) for axis in axes]
+    return [axis for axis in found if axis] if all(found) else None
+
+
+def _along(size: int, kernel: int, dilation: int, pad: int, phase: int, stride: int) -> Meeting | None:
+    """Number s i + a of the padded input is met by the cells t with t d = a (mod s), from the output's i - (t d - a) / s."""
+    cells = [cell for cell in range(kernel) if cell * dilation % stride == phase]
+    first = max(0, -((phase - pad) // stride))  # the first i inside the image
+    inputs = -((phase - pad - size) // stride) - first
+    if not cells or inputs < 1:
         return None
-    back = [
-        [(cell * d - a) // s for cell in own]
-        for own, d, a, s in zip(cells, geometry.dilation, phase, geometry.stride, strict=True)
-    ]
-    (lowest, rightmost), (h, w) = (max(own) for own in back), geometry.reduced(spatial)
-    left = first[1] - rightmost
-    pitch = _pitch(columns, rightmost - min(back[1]), left, w)
-    terms = [(o, (lowest - y) * pitch + rightmost - x) for o, y, x in product(range(outputs), *back)]
-    planes = Planes(outputs, h, w, first[0] - lowest, left, 1, 1, pitch, lowest - min(back[0]))
-    top, left = (a - p + s * i for (_, p, a, s), i in zip(axes, first, strict=True))
-    height, width = spatial
-    stride_h, stride_w = geometry.stride
-    result = Result(rows, columns, channels, height, width, top, left, stride_h, stride_w)
-    return Phase(Plan(planes, result, terms), *cells)
+    back = [(cell * dilation - phase) // stride for cell in cells]
+    most = max(back)
+    return Meeting(cells, inputs, phase - pad + stride * first, first - most, most - min(back), [most - b for b in back])
 
 
 def _pitch(columns: int, reach: int, left: int, width: int, phases: int = 1) -> int:

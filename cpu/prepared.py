@@ -15,7 +15,7 @@ _kept: dict[int, dict[Hashable, Any]] = {}  # by the identity of an array that i
 
 
 def prepared(weights: Any, what: Hashable, make: Callable[[], Any]) -> Any:
-    """The array that ``make()`` gives, or gave for the same weights before; then nobody writes to it either."""
+    """The array that ``make()`` gives, or gave for the same weights before, or a list of such; then nobody writes to it either."""
     if not constant(weights):
         return make()
     if id(weights) not in _kept:
@@ -24,8 +24,9 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Any]) -> Any:
     made = _kept[id(weights)]
     if what not in made:
         made[what] = make()
-        for array in _chain(made[what]):
-            array.setflags(write=False)
+        for one in made[what] if isinstance(made[what], list) else [made[what]]:
+            for array in _chain(one):
+                array.setflags(write=False)
     return made[what]
 
 
