@@ -171,13 +171,17 @@ def lrn_frozen(many: Array, scale: Array, beta: float, to: Array) -> bool:
     return launch("lrn.cu", "lrn_frozen", (many,), targets * tiles(scale.size), *arguments, threads=ROW)
 
 
-def lrn_gradient(x: Array, scale: Array, signal: Array, size: int, weight: float, beta: float, to: Array) -> bool:
-    """``signal`` (K, N, C, H, W) scale^-beta - weight x * sum over ``size`` channels of signal x scale^(-beta - 1); ``size`` is odd."""
+def lrn_gradient(
+    x: Array, scale: Array, signal: Array, size: int, weight: float, beta: float, to: Array, rectified: bool = False
+) -> bool:
+    """``signal`` (K, N, C, H, W) scale^-beta - weight x * sum over ``size`` channels of signal x scale^(-beta - 1); ``size`` is odd.
+    ``rectified``: only where x > 0."""
     images, channels, pixels = len(x), x.shape[1], math.prod(x.shape[2:])
     if size > WIDEST:
         return False
     strip = LONGEST if isinstance(x, np.ndarray) else STRIP
-    arguments = (x, scale, signal, to, len(signal), images, channels, pixels, strip, size, float(weight), float(beta))
+    sizes = len(signal), images, channels, pixels, strip, size
+    arguments = (x, scale, signal, to, *sizes, int(rectified), float(weight), float(beta))
     return launch("lrn.cu", "lrn_gradient", (x,), len(signal) * images * -(-pixels // strip), *arguments, threads=ROW)
 
 

@@ -88,16 +88,21 @@ __device__ void enter(const T* x, const T* scale, const T* signal, T* ratio, T* 
     }
 }
 
+// 1, and where it is `rectified` by the ReLU that made x, 0 where that is not positive.
+template <typename T>
+__device__ T passed(T x, bool rectified) { return rectified && !(x > 0) ? T(0) : T(1); }
+
 // The second part of a channel's dx, once the last channel of its window is there: the `newest`.
 template <typename T>
 __device__ void subtract(
-    const T (&ratios)[WIDEST][LONGEST], int64 newest, int64 window, T* sum, T weight, const T* x, T* to, int64 pixels)
+    const T (&ratios)[WIDEST][LONGEST], int64 newest, int64 window, T* sum, T weight, const T* x, bool rectified, T* to, int64 pixels)
 {
     const T* last = ratios[newest % window];
     if (window == USUAL) {
         const T *a = ratios[(newest + 1) % USUAL], *b = ratios[(newest + 2) % USUAL];
         const T *c = ratios[(newest + 3) % USUAL], *d = ratios[(newest + 4) % USUAL];
-        for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) to[i] -= weight * x[i] * (a[i] + b[i] + c[i] + d[i] + last[i]);
+        for (int64 i = threadIdx.x; i < pixels; i += blockDim.x)
+            to[i] = (to[i] - weight * x[i] * (a[i] + b[i] + c[i] + d[i] + last[i])) * passed(x[i], rectified);
         return;
     }
     for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) sum[i] = 0;
@@ -105,15 +110,16 @@ __device__ void subtract(
         const T* one = ratios[j % window];
         for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) sum[i] += one[i];
     }
-    for (int64 i = threadIdx.x; i < pixels; i += blockDim.x) to[i] -= weight * x[i] * (sum[i] + last[i]);
+    for (int64 i = threadIdx.x; i < pixels; i += blockDim.x)
+        to[i] = (to[i] - weight * x[i] * (sum[i] + last[i])) * passed(x[i], rectified);
 }
 
-// `window` <= WIDEST, `strip` <= LONGEST; `weight` is 2 alpha/n beta. A block: one strip of one image under one target; a thread keeps
+// `window` <= WIDEST, `strip` <= LONGEST; `weight` is 2 alpha/n beta; `rectified`: below the ReLU that made x. A block: one strip of one image under one target; a thread keeps
 // to its pixels.
 template <typename T>
 __global__ void lrn_gradient(
     const T* __restrict__ x, const T* __restrict__ scale, const T* __restrict__ signal, T* __restrict__ to, int64 targets, int64 images,
-    int64 channels, int64 pixels, int64 strip, int64 window, T weight, T beta)
+    int64 channels, int64 pixels, int64 strip, int64 window, int64 rectified, T weight, T beta)
 {
     __shared__ T ratios[WIDEST][LONGEST];  // of the channels in the window, each in the place of the one that left
     __shared__ T sum[LONGEST];
@@ -131,7 +137,7 @@ __global__ void lrn_gradient(
             else
                 for (int64 i = threadIdx.x; i < end; i += blockDim.x) ratio[i] = 0;
             if (entering < half) continue;
-            subtract(ratios, entering, window, sum, weight, x + image + here, to + row + here, end);
+            subtract(ratios, entering, window, sum, weight, x + image + here, rectified != 0, to + row + here, end);
         }
     }
 }

@@ -16,6 +16,7 @@ from typing import Any
 from ..cuda import kernels
 from . import threads
 from .arrays import Array, Shape, array_module, blocks
+from .arrival import ALONE, Arrival
 from .layer import Layer, Step
 from .registry import register
 from .window import POINT, Window
@@ -28,6 +29,7 @@ class LRN(Layer):
     """Caffe's LRN on (N, C, H, W). Saved for walks: ``scale``, so that a rule may freeze the normaliser."""
 
     gradient_reads = frozenset({"bottoms", "saved"})
+    arrives = True
 
     def setup(self) -> None:
         p = self.message.lrn_param
@@ -70,7 +72,7 @@ class LRN(Layer):
             return product
         return values * scale**-self.beta
 
-    def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
+    def gradient(self, step: Step, signals: Sequence[Array], arrival: Arrival = ALONE) -> list[Array | None]:
         x, scale, signal = step.bottoms[0], step.saved, signals[0]
         below = array_module(signal).empty(signal.shape, signal.dtype)
         weight = 2 * self.alpha * self.beta
@@ -81,10 +83,11 @@ class LRN(Layer):
             shared = self._neighbourhood(above * (own * power / scale[part]))
             below[:, part] = above * power - weight * own * shared
 
-        size = _seen(self.size, x.shape[1])
-        if not (self.across and kernels.lrn_gradient(x, scale, signal, size, weight, self.beta, below)):
-            threads.run(of_images, blocks(scale))
-        return [below]
+        size, rectified = _seen(self.size, x.shape[1]), arrival.where is x and arrival.onto is None
+        if self.across and kernels.lrn_gradient(x, scale, signal, size, weight, self.beta, below, rectified):
+            return [below if rectified else arrival.at(below)]
+        threads.run(of_images, blocks(scale))
+        return [arrival.at(below)]
 
     def _running_scale(self, x: Array) -> Array:
         """k + alpha/n * sum over channels, carried from channel to channel as Caffe does."""

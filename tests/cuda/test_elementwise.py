@@ -13,6 +13,7 @@ from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import divide, multiply, portion, positive_part, where_positive
+from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.feedback import (
     counted,
     gate_gradient,
@@ -122,6 +123,9 @@ def test_lrn(by_numpy: Callable, dtype: Any, shape: tuple, size: int, beta: floa
     close(lrn.frozen(signal, scale), by_numpy(lambda: lrn.frozen(signal, scale)))
     below, expected = lrn.gradient(step, [signal])[0], by_numpy(lambda: lrn.gradient(step, [signal])[0])
     close(below, expected, of=np.abs(expected).max(initial=0))
+    onto = numbers((3, *shape), dtype, size + 2)
+    for arrival in (Arrival(where=step.bottoms[0]), Arrival(onto=onto, where=step.bottoms[0]), Arrival(where=x.copy())):
+        same(lrn.gradient(step, [signal], arrival)[0], arrival.at(below.copy()))
 
 
 def close(found: Any, expected: Any, of: Any = 0.0) -> None:
