@@ -244,7 +244,7 @@ static Cut cut(const Products& p, int64 channels, int64 blocks, int64 vectors)
         const int64 stretch = weights_weigh_more ? vectors : up(vectors, threads);
         return {stretch, std::min({near, STRIP, share(stretch, 3, VECTORS)}), share(blocks, up(threads, up(vectors, stretch)), p.banks)};
     }
-    const int64 wanted = up(3 * threads, p.groups), stretch = share(vectors, wanted, VECTORS);
+    const int64 wanted = up(3 * threads, p.groups), stretch = evenly(vectors, wanted, VECTORS, threads);
     return {stretch, std::min(near, STRIP), share(blocks, up(wanted, up(vectors, stretch)), p.banks)};  // all banks of a sum in one thread
 }
 
