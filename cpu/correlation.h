@@ -69,7 +69,7 @@ INLINE void tiles(
     else find_stretches(q, V * LANES, to, p.pitch, run, stretches);
     for (int64 block = blocks.first; block < blocks.end; ++block) {
         Lanes sum[R][V];
-        tile(planes + q - origin, offset, f.terms, f.weights + block * f.terms * ROWS, sum);
+        tile(planes + q - origin, Shifted{offset}, f.terms, f.weights + block * f.terms * ROWS, sum);
         for (int64 r = 0; r < std::min<int64>(R, to.channels - block * ROWS); ++r) {
             float* plane = result + (block * ROWS + r) * to.height * to.width;
             float lane[V * LANES];

@@ -22,6 +22,18 @@ INLINE Lanes rounded(Lanes product)
     return product;
 }
 
+// Whether all numbers of some registers are 0.
+template <int V>
+INLINE bool all_zero(const float* from)
+{
+    typedef long long Words __attribute__((vector_size(LANES * 4)));
+    Words bits{};
+    for (int v = 0; v < V; ++v) bits |= reinterpret_cast<Words>(load(from + v * LANES));
+    long long word = 0;
+    for (int i = 0; i < LANES / 2; ++i) word |= bits[i];
+    return (word & 0x7fffffff7fffffff) == 0;  // -0 is 0
+}
+
 // Every second number of two registers, from the first (0) or the second (1) on.
 template <int from, int... I>
 INLINE Lanes every_second(Lanes a, Lanes b, std::integer_sequence<int, I...>)

@@ -3,7 +3,8 @@
 //
 // Each thread first gathers some pixels of all channels into panels, one for each tile, (channels, pixels of the tile): then all
 // blocks of outputs read near streams, and what is far away is read and written in long stretches. Meanwhile the pixels that it
-// will gather next are fetched.
+// will gather next are fetched. Channels that are 0 all over a tile have no part in its sums: behind ReLUs, closed gates and where no
+// mass arrives there are many.
 
 // Images, `apart` from one to the next: in each group so many channels. As 64-bit integers in this order they come from Python, as
 // all that follows.
@@ -77,18 +78,40 @@ INLINE int64 place(const std::vector<Panel>& panels, std::size_t number, int64 c
     return channels * panel.first + channel * panel.pixels + number * LANES;
 }
 
-// A source into its part of all panels: from this channel on, of so many.
-static void gather(const Source& source, const Work& work, const std::vector<Panel>& panels, int64 channels, int64 channel, float* gathered)
+// Which channels of each panel and source are not 0 all over.
+struct Active {
+    int64 channels, sources;
+    std::vector<int> numbers = {};    // (panels, channels)
+    std::vector<int64> counts = {};  // (panels, sources)
+
+    Active(int64 channels, int64 sources, std::size_t panels)
+        : channels(channels), sources(sources), numbers(panels * channels), counts(panels * sources) {}
+
+    int* first(std::size_t panel, int64 channel) { return numbers.data() + panel * channels + channel; }
+    int64& count(std::size_t panel, int64 source) { return counts[panel * sources + source]; }
+};
+
+INLINE bool nothing_there(const float* row, int64 pixels)
 {
+    return pixels == 3 * LANES ? all_zero<3>(row) : pixels == 2 * LANES ? all_zero<2>(row) : all_zero<1>(row);
+}
+
+// A source into its part of all panels: from this channel on, of so many.
+static void gather(
+    const Source& source, const Work& work, const std::vector<Panel>& panels, int64 channel, Active& active, float* gathered)
+{
+    const int64 number = &source - work.sources, channels = active.channels;
     const int64 pixels = work.p.pixels, apart = source.apart;
     const float* own = source.numbers + work.group * source.channels * pixels;
     const float* end = own + (work.p.images - 1) * apart + source.channels * pixels;
     std::vector<float*> to;
     for (std::size_t i = 0; i < panels.size(); ++i) to.push_back(gathered + place(panels, i, channels, channel));
     for (int64 c = 0; c < source.channels; ++c)
-        for (std::size_t i = 0; i < panels.size(); to[i] += panels[i].pixels, ++i)
+        for (std::size_t i = 0; i < panels.size(); to[i] += panels[i].pixels, ++i) {
             for (const Piece& piece : panels[i].pieces)  // what is written beyond one, the next one writes over
                 copy(own + piece.image * apart + c * pixels + piece.pixel, piece.number, end, to[i] + piece.to);
+            if (!nothing_there(to[i], panels[i].pixels)) active.first(i, channel)[active.count(i, number)++] = static_cast<int>(c);
+        }
 }
 
 // What becomes of a bank's sums. Of banks that add up only the first meets what was there before, and only the last ends it.
@@ -196,7 +219,8 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
         channels += source->channels;
     }
     float* gathered = scratch(place(panels, panels.size() - 1, channels, channels) + LANES);
-    for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, channels, channel[i], gathered);
+    Active active(channels, p.sources, panels.size());
+    for (int64 i = 0; i < p.sources; ++i) gather(work.sources[i], work, panels, channel[i], active, gathered);
     std::size_t panel = 0;
     const auto sums_of = [&](const Bank& bank, int64 block, auto& sum) {
         constexpr int V = std::extent_v<std::remove_reference_t<decltype(sum)>, 1>;
@@ -205,7 +229,9 @@ static void multiply_strip(const Work& work, Range vectors, Range next, Range bl
         int64& ahead = fetched[bank.source];
         const Ahead fetch = {ahead < next.end ? find_vector(work, source, ahead++) : weights, p.pixels};
         const float* from = gathered + place(panels, panel, channels, channel[bank.source]);
-        tile(from, Evenly{V * LANES}, source.channels, weights, sum, fetch);
+        const int64 count = active.count(panel, bank.source);
+        if (count == source.channels) tile(from, Evenly{V * LANES}, count, weights, sum, fetch);
+        else tile(from, Chosen{active.first(panel, channel[bank.source]), V * LANES}, count, weights, sum, fetch);
     };
     for (int64 number = blocks.first; number < blocks.end; number += p.sum ? p.banks : 1) {
         const Bank& bank = work.banks[number % p.banks];

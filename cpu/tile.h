@@ -9,9 +9,24 @@
 
 constexpr int64 AHEAD = 2048;  // numbers: by so much weights are fetched before their turn, which often come from far
 
+// Of each term: its offset, and which row of the weights is its own.
+struct Shifted {  // any offsets
+    const int64* offset;
+    int64 operator[](int64 k) const { return offset[k]; }
+    int64 row(int64 k) const { return k; }
+};
+
 struct Evenly {  // offsets that are all the same distance apart
     int64 apart;
     int64 operator[](int64 k) const { return k * apart; }
+    int64 row(int64 k) const { return k; }
+};
+
+struct Chosen {  // only some of these
+    const int* number;
+    int64 apart;
+    int64 operator[](int64 k) const { return number[k] * apart; }
+    int64 row(int64 k) const { return number[k]; }
 };
 
 struct Ahead {  // what is fetched meanwhile: a place for each term
@@ -19,15 +34,15 @@ struct Ahead {  // what is fetched meanwhile: a place for each term
     int64 apart;
 };
 
-// `offset`: of each term. The sums are kept in `part` until the end: there the compiler sees that they are registers.
+// `offset`: of the terms. The sums are kept in `part` until the end: there the compiler sees that they are registers.
 template <int V, int R, typename Offsets>
 INLINE void tile(
     const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V], const Ahead ahead = {nullptr, 0})
 {
     Lanes part[R][V] = {};
-    for (int64 k = 0; k < terms; ++k, weights += ROWS) {
-        const float* at = source + offset[k];
-        __builtin_prefetch(weights + AHEAD);
+    for (int64 k = 0; k < terms; ++k) {
+        const float *at = source + offset[k], *own = weights + offset.row(k) * ROWS;
+        __builtin_prefetch(own + AHEAD);
         if (ahead.from) __builtin_prefetch(ahead.from + k * ahead.apart, 0, 2);
         Lanes x[V];
 #pragma GCC unroll 8
@@ -35,7 +50,7 @@ INLINE void tile(
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) part[r][v] += weights[r] * x[v];
+            for (int v = 0; v < V; ++v) part[r][v] += own[r] * x[v];
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
