@@ -22,10 +22,11 @@ import numpy as np
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
 from ..layers.feedback import opened, soft_step
-from .gates import Gated, GateStep, Move
+from .gates import Gated
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
+from .soft_gates import GateStep, Move, SoftGates
 
 
 def run(question: Question) -> Answer:
@@ -36,29 +37,29 @@ def climb(question: Question, step: Move, rule: Rule) -> Answer:
     """The loop of soft feedback: ``step`` after step until nothing moves; then a last pass under gates of 0 and 1, carried to the
     image by ``rule``."""
     options = question.options
-    gated, taken = Gated.over(question, options["where"]), GateStep.of(step, options)
+    soft, taken = SoftGates(Gated.over(question, options["where"])), GateStep.of(step, options)
     by_relus = options["start"] == "relu"
-    gates, close_nothing = (relu_gates(gated), gated.rectified) if by_relus else (open_gates(gated), True)
+    gates, close_nothing = (relu_gates(soft), soft.rectified) if by_relus else (open_gates(soft), True)
     curve = []
     for iteration in range(options["iterations"]):
-        moved, scores = gated.climb(gates, taken, first=iteration == 0 and close_nothing)
+        moved, scores = soft.climb(gates, taken, first=iteration == 0 and close_nothing)
         curve.append(scores)
         if not moved:
             break
-    return conclude(question, gated, gates, curve, rule)
+    return conclude(question, soft, gates, curve, rule)
 
 
-def relu_gates(gated: Gated) -> Array:
+def relu_gates(soft: SoftGates) -> Array:
     """Gates as the first pass's ReLUs opened them: z = 1 where x > 0."""
-    gates, x = gated.unset(), gated.activations()
-    for gate, z in gated.parts(gates).items():
+    gates, x = soft.unset(), soft.of.activations()
+    for gate, z in soft.parts(gates).items():
         for of_target in z:
             opened(x[gate][None], 0, into=of_target[None])
     return gates
 
 
-def open_gates(gated: Gated) -> Array:
-    gates = gated.unset()
+def open_gates(soft: SoftGates) -> Array:
+    gates = soft.unset()
     gates[...] = 1
     return gates
 
@@ -69,13 +70,13 @@ def climbed(z: Array, gradient: Array, sums: Array, moved: Array, options: Mappi
     soft_step(z, gradient, sums, rate, rate * options["sparsity"], options["step"] == "normalised", moved)
 
 
-def conclude(question: Question, gated: Gated, gates: Array, curve: list[Array], rule: Rule) -> Answer:
+def conclude(question: Question, soft: SoftGates, gates: Array, curve: list[Array], rule: Rule) -> Answer:
     """Gates of 0 and 1, a last pass under them, and what they let through to the image."""
     final = opened(gates[None, None], just_below(question.options["binarise"], gates.dtype))[0, 0]
-    signal, scores = gated.carried(final, rule, question.at)
+    signal, scores = soft.carried(final, rule, question.at)
     maps = over_channels(signal, question.options["reduce"])
     at = question.at or image_blob(question.net)
-    return Answer(maps, at, gated.scores, gated.parts(final), array_module(maps).stack([*curve, scores]))
+    return Answer(maps, at, soft.of.scores, soft.parts(final), array_module(maps).stack([*curve, scores]))
 
 
 def just_below(number: float, dtype: np.dtype) -> np.floating:

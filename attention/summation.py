@@ -13,7 +13,8 @@ from typing import Any
 
 from ..errors import BadInput, nearest
 from ..layers.arrays import Array, array_module
-from .gates import Gated, Gates, Pass, from_inner_product
+from .gated_net import from_inner_product
+from .gates import Gated, Gates, Pass
 from .maps import normalised, resize
 from .method import Answer, Method, Option, Question, chosen
 from .places import image_blob

@@ -11,9 +11,11 @@ import pytest
 from google.protobuf import text_format
 
 import thinktwice as tt
-from thinktwice.attention import gates
-from thinktwice.attention.gates import Gated, GateStep, insert_feedback
+from thinktwice.attention import gated_net
+from thinktwice.attention.gated_net import insert_feedback
+from thinktwice.attention.gates import Gated
 from thinktwice.attention.methods import METHODS
+from thinktwice.attention.soft_gates import GateStep, SoftGates
 from thinktwice.errors import BadInput
 from thinktwice.executor.graph import Graph
 from thinktwice.executor.net import Net
@@ -61,12 +63,12 @@ def two() -> Net:
 
 def test_a_net_gets_its_gates_once_and_leaves_none_behind() -> None:
     net = two()
-    with_gates = gates._with_gates(net, "all")
-    assert gates._with_gates(net, "all") is with_gates
-    assert gates._with_gates(two(), "all") is not with_gates
-    for times in range(2 * gates.KEPT):
-        gates._with_gates(net, ("relu_c",) * (times + 1))
-    assert len(gates._gated[net]) <= gates.KEPT
+    with_gates = gated_net.with_gates(net, "all")
+    assert gated_net.with_gates(net, "all") is with_gates
+    assert gated_net.with_gates(two(), "all") is not with_gates
+    for times in range(2 * gated_net.KEPT):
+        gated_net.with_gates(net, ("relu_c",) * (times + 1))
+    assert len(gated_net._gated[net]) <= gated_net.KEPT
     left = weakref.ref(with_gates)
     del net, with_gates
     gc.collect()
@@ -216,7 +218,9 @@ def test_gradients_at_gates_are_the_scores_own(seed: int) -> None:
         1e-6,
     )  # at 0 a maximum may have its kink
     found = {gate: z.copy() for gate, z in gates.items()}
-    of.recomputed(found).move(GateStep.of(lambda z, gradient, sums, moved, options: np.copyto(z, gradient), {}))
+    SoftGates(of).move(
+        of.recomputed(found), GateStep.of(lambda z, gradient, sums, moved, options: np.copyto(z, gradient), {})
+    )
     k, rng = 1, np.random.default_rng(seed)
     for gate, gradient in found.items():
         place = tuple(int(rng.integers(n)) for n in gradient.shape[2:])
