@@ -179,7 +179,9 @@ def _along(size: int, kernel: int, dilation: int, pad: int, phase: int, stride: 
         return None
     back = [(cell * dilation - phase) // stride for cell in cells]
     most = max(back)
-    return Meeting(cells, inputs, phase - pad + stride * first, first - most, most - min(back), [most - b for b in back])
+    return Meeting(
+        cells, inputs, phase - pad + stride * first, first - most, most - min(back), [most - b for b in back]
+    )
 
 
 def _pitch(columns: int, reach: int, left: int, width: int, phases: int = 1) -> int:
