@@ -2,7 +2,8 @@
 
 The first does with 36 products what takes 144 directly, and rounds a little more: a whole VGG-16 differs from float64 by 1e-6, not
 6e-7. The second does with 16 what takes 36: on small planes its tiles fill registers that the larger ones leave idle. A sum that is
-exactly 0 may come out as 1e-9; where that matters (excitation backprop divides by such sums) ``exactly`` keeps to direct sums.
+exactly 0 may come out as 1e-9. Where that matters ``exactly`` keeps to direct sums; or ``guarded`` ones (convolution.py), by which excitation
+backprop divides, are computed anew where they are small.
 """
 
 from __future__ import annotations
