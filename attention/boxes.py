@@ -1,7 +1,7 @@
 """From maps to boxes: a threshold, the pixels above it, and the tightest box around them.
 
 Boxes are (x0, y0, x1, y1), half-open: x1 and y1 are the first column and row outside. All functions take maps (..., H, W) and
-answer for each of them.
+answer for each of them. Maps on a GPU are sorted and looked through there: only their boxes come back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..executor.device import to_numpy
-from ..layers.arrays import Array
+from ..layers.arrays import Array, array_module
 
 POWERS = (1, 2)  # energy is the map, or its square
 
@@ -21,7 +21,7 @@ def energy_box(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarra
     Look and Think Twice (2015), §4.2 (95 %), and TPAMI (2018), Procedure 1 (99 %), which say no more than that; see
     ``energy_mask``. A map without energy gives the whole map.
     """
-    return tightest_box(energy_mask(maps, fraction, power))
+    return tightest_box(_of_energy(maps, fraction, power))
 
 
 def mean_box(maps: Array, alpha: float) -> np.ndarray:
@@ -29,7 +29,7 @@ def mean_box(maps: Array, alpha: float) -> np.ndarray:
 
     Excitation Backprop (2016), §4.2. Where no pixel lies above (a map of one value), the whole map.
     """
-    return tightest_box(mean_mask(maps, alpha))
+    return tightest_box(_above_mean(maps, alpha))
 
 
 def energy_mask(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarray:
@@ -38,31 +38,41 @@ def energy_mask(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarr
     A pixel's energy is its value (``power`` 1) or the square of it (2: what TPAMI's l2-normalised maps sum to); values
     below 0 hold none. Where all is 0, every pixel is as bright as the last. Raises ``BadInput``.
     """
-    if not 0 < fraction <= 1:
-        raise BadInput(f"energy: found the fraction {fraction}, expected a number above 0 and up to 1")
-    if power not in POWERS:
-        raise BadInput(f"energy: found the power {power}, expected one of {list(POWERS)}")
-    energy = np.maximum(_checked(maps), 0) ** power
-    descending = -np.sort(-energy.reshape(*energy.shape[:-2], -1), axis=-1)
-    sums = descending.cumsum(-1)
-    last = (sums >= fraction * sums[..., -1:]).argmax(-1)
-    threshold = np.take_along_axis(descending, last[..., None], -1)[..., None]
-    return energy >= threshold
+    return to_numpy(_of_energy(maps, fraction, power))
 
 
 def mean_mask(maps: Array, alpha: float) -> np.ndarray:
     """The pixels above ``alpha`` times the map's mean. Raises ``BadInput``."""
+    return to_numpy(_above_mean(maps, alpha))
+
+
+def _of_energy(maps: Array, fraction: float, power: int) -> Array:
+    if not 0 < fraction <= 1:
+        raise BadInput(f"energy: found the fraction {fraction}, expected a number above 0 and up to 1")
+    if power not in POWERS:
+        raise BadInput(f"energy: found the power {power}, expected one of {list(POWERS)}")
+    values = _checked(maps)
+    xp = array_module(values)
+    energy = xp.maximum(values, 0) ** power
+    descending = -xp.sort(-energy.reshape(*energy.shape[:-2], -1), axis=-1)
+    sums = descending.cumsum(-1)
+    last = (sums >= fraction * sums[..., -1:]).argmax(-1)
+    threshold = xp.take_along_axis(descending, last[..., None], -1)[..., None]
+    return energy >= threshold
+
+
+def _above_mean(maps: Array, alpha: float) -> Array:
     if not np.isfinite(alpha):
         raise BadInput(f"mean: found the factor {alpha}, expected a finite number")
     values = _checked(maps)
     return values > alpha * values.mean((-2, -1), keepdims=True)
 
 
-def tightest_box(masks: np.ndarray) -> np.ndarray:
+def tightest_box(masks: Array) -> np.ndarray:
     """The box of all true pixels (..., H, W) -> (..., 4); where there are none, the whole."""
     x0, x1 = _ends(masks.any(-2))
     y0, y1 = _ends(masks.any(-1))
-    return np.stack([x0, y0, x1, y1], -1)
+    return to_numpy(array_module(masks).stack([x0, y0, x1, y1], -1))
 
 
 def to_image(boxes: np.ndarray, map_size: tuple[int, int], image_size: tuple[float, float]) -> np.ndarray:
@@ -103,19 +113,18 @@ def area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(-1)
 
 
-def _ends(hit: Array) -> tuple[np.ndarray, np.ndarray]:
+def _ends(hit: Array) -> tuple[Array, Array]:
     """The first true place along the last axis, and the one after the last; all of it where none is true."""
-    size = hit.shape[-1]
-    return hit.argmax(-1), np.where(hit.any(-1), size - hit[..., ::-1].argmax(-1), size)
+    xp, size = array_module(hit), hit.shape[-1]
+    return hit.argmax(-1), xp.where(hit.any(-1), size - hit[..., ::-1].argmax(-1), size)
 
 
-def _checked(maps: Array) -> np.ndarray:
+def _checked(maps: Array) -> Array:
     """Maps in double precision: sums of 50 000 pixels are compared."""
-    values = np.asarray(to_numpy(maps), np.float64)
+    values = maps.astype(np.float64)
     if values.ndim < 2 or not (values.shape[-1] and values.shape[-2]):
         raise BadInput(f"map: found shape {values.shape}, expected (..., H, W) with at least one pixel")
-    if not np.isfinite(values).all():
-        raise BadInput(
-            f"map: found {values.size - np.isfinite(values).sum()} values that are not finite, expected numbers"
-        )
+    finite = int(array_module(values).isfinite(values).sum())
+    if finite < values.size:
+        raise BadInput(f"map: found {values.size - finite} values that are not finite, expected numbers")
     return values
