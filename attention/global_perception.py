@@ -60,7 +60,7 @@ METHOD = Method(
     run=run,
     options={
         **{name: option for name, option in SOFT_OPTIONS.items() if name != "sparsity"},
-        "rank_weight": Option(5.0, "lambda; the paper does not give it: calibrated in repro/weak_localization.md"),
+        "rank_weight": Option(10.0, "lambda; the paper does not give it: calibrated in repro/weak_localization.md"),
         "smoothing": Option(1e-3, "mu of eq. 8; the paper does not give it", least=1e-12),
         "minor": Option(0.01, "singular values below this part of the greatest are minor, and dropped", least=0),
         "inverse": Option("derived", "g^-1 as it follows from eq. 8, or as eq. 11 prints it", ("derived", "printed")),

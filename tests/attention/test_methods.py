@@ -27,13 +27,26 @@ def test_the_oracles_net_is_the_same_net(seed: int) -> None:
     np.testing.assert_allclose(trace.version("conv1", before="relu1"), literal["conv1"], rtol=1e-12, atol=1e-13)
 
 
+OPTIONS = {"gp": {"rank_weight": 5.0}}  # at its default most maps of so small a net are empty
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_default_of_gp(seed: int) -> None:
+    (text, weights), x = small_net.definition("gp", seed), np.random.default_rng(seed).normal(size=(2, 2, 5, 6))
+    found = tt.attend(make(text, weights), x, range(small_net.CLASSES), "gp")
+    expected = np.stack([methods.METHODS["gp"](weights, x, target) for target in range(small_net.CLASSES)], 1)
+    np.testing.assert_allclose(found.map, expected, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("method", sorted(set(METHODS) & set(methods.METHODS)))
 def test_maps(method: str, seed: int) -> None:
     """All four classes of two images, each with its own map."""
     (text, weights), x = small_net.definition(method, seed), np.random.default_rng(seed).normal(size=(2, 2, 5, 6))
-    found = tt.attend(make(text, weights), x, range(small_net.CLASSES), method)
-    expected = np.stack([methods.METHODS[method](weights, x, target) for target in range(small_net.CLASSES)], 1)
+    net, options = make(text, weights), OPTIONS.get(method, {})
+    found = tt.attend(net, x, range(small_net.CLASSES), method, **options)
+    literal = methods.METHODS[method]
+    expected = np.stack([literal(weights, x, target, **options) for target in range(small_net.CLASSES)], 1)
     assert found.map.shape == expected.shape
     assert expected.any((2, 3)).sum() >= 3, "most of these maps are empty: this shows nothing"
     np.testing.assert_allclose(found.map, expected, rtol=1e-11, atol=1e-12)

@@ -12,14 +12,14 @@ import numpy as np
 from . import resizing
 from .small_net import Blobs, Weights, below, below_pool1, forward, one_hot
 
-Single = Callable[[Weights, np.ndarray, int], np.ndarray]
+Single = Callable[..., np.ndarray]  # of the weights, an image, a class, and options
 
 
 def per_image(method: Single) -> Single:
     """A method for one image (1, C, H, W) -> (H, W) as one for many."""
 
-    def of_all(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
-        return np.stack([method(weights, x[n : n + 1], target) for n in range(len(x))])
+    def of_all(weights: Weights, x: np.ndarray, target: int, **options: float) -> np.ndarray:
+        return np.stack([method(weights, x[n : n + 1], target, **options) for n in range(len(x))])
 
     return of_all
 
@@ -42,9 +42,9 @@ def soft(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
 
 
 @per_image
-def global_perception(weights: Weights, x: np.ndarray, target: int) -> np.ndarray:
+def global_perception(weights: Weights, x: np.ndarray, target: int, rank_weight: float = 10) -> np.ndarray:
     """GP eqs. 4-12: the same steps, but each channel's gates pay for their trace norm; then guided backprop."""
-    z1, z2 = _climb(weights, x, target, lambda z, push: push - 5 * trace_norm_slope(z), may_stop=False)
+    z1, z2 = _climb(weights, x, target, lambda z, push: push - rank_weight * trace_norm_slope(z), may_stop=False)
     blobs = forward(weights, x, z1, z2)
     signal = below("fc", weights, blobs, one_hot(1, target)) * z2
     signal = np.maximum(signal, 0) * (blobs["conv2"] > 0)
