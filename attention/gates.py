@@ -36,11 +36,12 @@ from .targets import prior
 Gates = dict[str, Array]  # gate blob -> (K, N, C, H, W)
 
 
-def _all_but_what_relus_read(graph: Graph) -> Keep:
-    """No walk reads what a ReLU alone has read, where its top tells the sign."""
+def _all_but_what_relus_read(graph: Graph, wanted: int) -> Keep:
+    """No walk reads what a ReLU alone has read, where its top tells the sign; but for a ``wanted`` value."""
     keep = Keep.everything(graph)
     relus = [node for node in graph.nodes if isinstance(node.layer, ReLU) and node.layer.slope >= 0]
     keep.values.difference_update(node.bottoms[0] for node in relus if len(graph.readers[node.bottoms[0]]) == 1)
+    keep.values.add(wanted)
     return keep
 
 
@@ -136,7 +137,7 @@ class Gated:
         """The first pass (N images), all gates open, with all that a walk may read: the net's own, where a gate's y is its x."""
         plain, graph = self.plain.graph, self.net.graph
         wanted, given = [plain.final(self.score)], {plain.given(image_blob(self.plain)): self.image}
-        passed = run_forward(plain, self.plain.params, given, wanted, _all_but_what_relus_read(plain))
+        passed = run_forward(plain, self.plain.params, given, wanted, _all_but_what_relus_read(plain, *wanted))
         trace = Trace(graph, self.net.params, [None] * len(graph.blobs))
         for value, own in self._origins.items():
             trace.shapes[value] = passed.shapes[own]

@@ -198,8 +198,9 @@ def _winograd(
 
 def _guard(weights: np.ndarray) -> Record:
     """``Guard`` of winograd.h."""
+    flat = prepared(weights, "flat", lambda: np.ascontiguousarray(weights))
     sums = prepared(weights, "sums", lambda: abs(weights).sum((1, 2, 3)))
-    return Record(address(np.ascontiguousarray(weights)), address(sums))
+    return Record(address(flat), address(sums))
 
 
 def _multiply(

@@ -8,7 +8,7 @@ from fractions import Fraction
 from .arrays import Array, Shape, count, excitatory
 from .arrival import ALONE, Arrival
 from .convolution import FilterLayer
-from .correlation import correlate, correlate_transposed, correlate_weights
+from .correlation import correlate, correlate_transposed, correlate_weights, exactly
 from .layer import ParameterSpec
 from .registry import register
 from .window import Window
@@ -38,7 +38,8 @@ class Deconvolution(FilterLayer):
     def linear(self, x: Array, weights: Array, bias: Array | None = None, positive: bool = False) -> Array:
         geometry = self.geometry(x.shape)
         used = excitatory(weights) if positive else weights
-        y = correlate_transposed(x, used, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
+        with exactly(positive):  # excitation divides by these sums, and asks which are exactly 0
+            y = correlate_transposed(x, used, geometry, geometry.enlarged(x.shape[-geometry.rank :]))
         if bias is not None:
             y += bias.reshape(-1, *(1,) * geometry.rank)
         return y

@@ -556,3 +556,26 @@ def test_asking_again_and_again_gives_the_same(method: str) -> None:
         if again.curve is not None:
             assert np.array_equal(again.curve, fresh.curve)
             assert all(np.array_equal(again.gates[gate], z) for gate, z in fresh.gates.items())
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_layers_with_3_by_3_kernels_pass_nothing_on_where_their_sums_are_0(kind: str) -> None:
+    """A few pixels are excited, and units beyond them are active by their bias: in single precision as in double."""
+    rng = np.random.default_rng(0)
+    text = data(1, 32, 24, 24) + layer("d", kind, "data", "convolution_param { num_output: 32 kernel_size: 3 pad: 1 }")
+    text += layer("fc", "InnerProduct", "d", "inner_product_param { num_output: 4 }")
+    weights = {
+        "d": (rng.normal(size=(32, 32, 3, 3)), rng.normal(size=32)),
+        "fc": (rng.normal(size=(4, 32 * 576)), np.zeros(4)),
+    }
+    x = np.zeros((1, 32, 24, 24))
+    x[:, :, 2:6, 2:6] = rng.random((1, 32, 4, 4))
+    mass, found = np.eye(4)[:1], []
+    for dtype in ("float32", "float64"):
+        net = make(text, {name: tuple(own) for name, own in weights.items()}, dtype)
+        walk = net.backward(net.forward(data=x), {"fc": mass}, "excitation", to=["data", "d"])
+        found.append((walk["data"], walk["d"]))
+    (single, _), (double, above) = found
+    assert double.sum() < 0.5 * above.sum()
+    np.testing.assert_allclose(single, double, rtol=0, atol=1e-5 * double.max())
+    assert np.array_equal(single != 0, double != 0)

@@ -575,3 +575,18 @@ def test_leaky_relus_start_from_what_their_gates_let_through() -> None:
     scores = recomputed_forward(net, image, {"r": (blobs["c"] > 0) * 1.0})["f"]
     assert not np.allclose(scores, blobs["f"])
     np.testing.assert_allclose(found.curve[0, :, 0], scores, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["feedback", "gp", "feedback-hard"])
+def test_the_target_may_be_a_hidden_neuron_that_only_a_relu_reads(method: str) -> None:
+    """One that the ReLU does not write over: its value is kept for the scores."""
+    text = data(1, 3, 6, 6) + layer("c1", "Convolution", "data", "convolution_param { num_output: 4 kernel_size: 3 }")
+    text += layer("r1", "ReLU", "c1") + layer(
+        "c2", "Convolution", "r1", "convolution_param { num_output: 5 kernel_size: 3 }"
+    )
+    text += layer("r2", "ReLU", "c2") + layer("fc", "InnerProduct", "r2", "inner_product_param { num_output: 2 }")
+    net = make(text, random_weights(c1=(4, 3, 3, 3), c2=(5, 4, 3, 3), fc=(2, 20)))
+    image = np.random.default_rng(0).normal(size=(1, 3, 6, 6))
+    found = tt.attend(net, image, [1, 3], method, score="c2", position=(0, 1))
+    np.testing.assert_allclose(found.scores[0], net.forward(data=image).version("c2")[0, [1, 3], 0, 1])
+    assert found.map.shape == (1, 2, 6, 6)

@@ -136,3 +136,14 @@ def test_guarded_sums_of_what_is_not_finite_or_all_0(build: Engine) -> None:
     x[0, 3, 5, 5] = np.nan
     found = convolution.correlate(x, weights, geometry(), guarded=True)
     assert np.isnan(found[0, :, 4:7, 4:7]).any()
+
+
+def test_guarded_sums_of_weights_in_another_order(build: Engine) -> None:
+    weights = np.asfortranarray(np.maximum(filters(32, 32), 0))
+    weights.setflags(write=False)
+    x = sparse(1, 32, (14, 14), 0)
+    expected = correlate(x.astype(float), weights.astype(float), geometry())
+    found = convolution.correlate(x, weights, geometry(), guarded=True)
+    assert np.array_equal(found == 0, expected == 0)
+    some = expected > 0
+    assert abs(found[some] / expected[some] - 1).max() < 0.02
