@@ -9,24 +9,24 @@
 
 constexpr int64 AHEAD = 2048;  // numbers: by so much weights are fetched before their turn, which often come from far
 
-// Of each term: its offset, and which row of the weights is its own.
+// Of each term: its offset, and its row of the weights, where `next` is the one behind the last one's.
 struct Shifted {  // any offsets
     const int64* offset;
     int64 operator[](int64 k) const { return offset[k]; }
-    int64 row(int64 k) const { return k; }
+    const float* row(const float* next, int64) const { return next; }
 };
 
 struct Evenly {  // offsets that are all the same distance apart
     int64 apart;
     int64 operator[](int64 k) const { return k * apart; }
-    int64 row(int64 k) const { return k; }
+    const float* row(const float* next, int64) const { return next; }
 };
 
 struct Chosen {  // only some of these
     const int* number;
     int64 apart;
     int64 operator[](int64 k) const { return number[k] * apart; }
-    int64 row(int64 k) const { return number[k]; }
+    const float* row(const float* next, int64 k) const { return next + (number[k] - k) * ROWS; }
 };
 
 struct Ahead {  // what is fetched meanwhile: a place for each term
@@ -40,8 +40,8 @@ INLINE void tile(
     const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V], const Ahead ahead = {nullptr, 0})
 {
     Lanes part[R][V] = {};
-    for (int64 k = 0; k < terms; ++k) {
-        const float *at = source + offset[k], *own = weights + offset.row(k) * ROWS;
+    for (int64 k = 0; k < terms; ++k, weights += ROWS) {
+        const float *at = source + offset[k], *own = offset.row(weights, k);
         __builtin_prefetch(own + AHEAD);
         if (ahead.from) __builtin_prefetch(ahead.from + k * ahead.apart, 0, 2);
         Lanes x[V];

@@ -59,26 +59,38 @@ struct Section {
 template <int OUT>
 INLINE int64 laid_room(int64 pitch, int64 rows) { return up(rows * pitch * OUT, LANES) * LANES + (OUT + 2) * LANES; }
 
+// Pixels of tiles side by side -> the columns that these see, `size` apart; up to LANES numbers are written beyond each. `next`: the
+// same pixels, but from each one's next tile.
+template <int OUT>
+INLINE void split(const float* pixels, const float* next, int64 tiles, float* to, int64 size)
+{
+    for (int64 q = 0; q < tiles; q += LANES) {
+        Lanes column[OUT], beyond[OUT];
+        in_phases(pixels + q * OUT, column);
+        in_phases(next + q * OUT, beyond);
+        for (int x = 0; x < OUT + 2; ++x) store(to + x * size + q, x < OUT ? column[x] : beyond[x - OUT]);
+    }
+}
+
 // What some rows of tiles see of one channel, as planes of tiles; the last two rows and columns of a tile are the next one's first.
-// `laid`: room for twice as many pixels, see `laid_room`.
+// Rows of few tiles are split together. `laid`: room for twice as many pixels, see `laid_room`.
 template <int OUT>
 static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* laid, float* to)
 {
     constexpr int SEEN = OUT + 2;
     const int64 wide = p.pitch * OUT;
-    float* next = laid + laid_room<OUT>(p.pitch, rows + 1);  // the same pixels, but from each one's next tile
+    const bool together = p.pitch < LANES;
+    float* next = laid + laid_room<OUT>(p.pitch, rows + 1);
     for (int64 y = 0; y < OUT; ++y, to += SEEN * size) {
         const int64 number = rows + (y < 2);
         for (int64 row = 0; row < number; ++row) {  // beyond a row there are two pixels more, which the next one writes over
-            lay_pixels(plane, plane + p.height * p.width, p, p.top + (first + row) * OUT + y, 0, wide + 2, laid + row * wide);
-            for (int64 x = 0; x < wide - OUT + 2; x += LANES) store(next + row * wide + x, load(laid + row * wide + OUT + x));
+            float* here = laid + row * wide;
+            lay_pixels(plane, plane + p.height * p.width, p, p.top + (first + row) * OUT + y, 0, wide + 2, here);
+            if (together)
+                for (int64 x = 0; x < wide - OUT + 2; x += LANES) store(next + row * wide + x, load(here + OUT + x));
+            else split<OUT>(here, here + OUT, p.pitch, to + row * p.pitch, size);
         }
-        for (int64 q = 0; q < number * p.pitch; q += LANES) {
-            Lanes column[OUT], beyond[OUT];
-            in_phases(laid + q * OUT, column);
-            in_phases(next + q * OUT, beyond);
-            for (int x = 0; x < SEEN; ++x) store(to + x * size + q, x < OUT ? column[x] : beyond[x - OUT]);
-        }
+        if (together) split<OUT>(laid, next, number * p.pitch, to, size);
     }
 }
 
@@ -124,21 +136,38 @@ INLINE void transform_back(const float* places, int64 apart, int64 tiles, float*
     }
 }
 
-// Phases to rows of pixels. `laid`: room for them all.
+// Phases of neighbouring tiles, `size` apart -> their pixels in turn, OUT registers of them.
+template <int OUT, bool rectified>
+INLINE void join(const float* phases, int64 size, float bias, Lanes (&pixels)[OUT])
+{
+    interleaved(phases, size, pixels);
+    for (int i = 0; i < OUT; ++i) pixels[i] = with_bias(pixels[i], bias, rectified);
+}
+
+// Phases to rows of pixels; as in `lay_tiles` rows of few tiles are joined together. `laid`: room for them all.
 template <int OUT, bool rectified>
 static void put_section(
     const float* phases, int64 size, int64 pitch, const Section& section, float bias, const Result& to, float* laid, float* plane)
 {
     const int64 room = laid_room<OUT>(pitch, section.rows), first = section.first * OUT, end = std::min(first + section.rows * OUT, to.height);
-    for (int y = 0; y < OUT; ++y)
+    const bool together = pitch < LANES;
+    Lanes pixels[OUT];
+    for (int y = 0; y < OUT && together; ++y)
         for (int64 q = 0; q < section.rows * pitch; q += LANES) {
-            Lanes pixels[OUT];
-            interleaved(phases + y * OUT * size + q, size, pixels);
-            for (int i = 0; i < OUT; ++i) store(laid + y * room + q * OUT + i * LANES, with_bias(pixels[i], bias, rectified));
+            join<OUT, rectified>(phases + y * OUT * size + q, size, bias, pixels);
+            for (int i = 0; i < OUT; ++i) store(laid + y * room + q * OUT + i * LANES, pixels[i]);
         }
     for (int64 y = first; y < end; ++y) {
-        const float* from = laid + y % OUT * room + (y / OUT - section.first) * pitch * OUT;
-        for (int64 x = 0; x < to.width; x += LANES) put_row(load(from + x), (end - y) * to.width - x, plane + y * to.width + x);
+        const int64 tiles = (y / OUT - section.first) * pitch, left = (end - y) * to.width;  // pixels of the section
+        float* row = plane + y * to.width;
+        if (together) {
+            for (int64 x = 0; x < to.width; x += LANES) put_row(load(laid + y % OUT * room + tiles * OUT + x), left - x, row + x);
+            continue;
+        }
+        for (int64 x = 0; x < to.width; x += OUT * LANES) {
+            join<OUT, rectified>(phases + y % OUT * OUT * size + tiles + x / OUT, size, bias, pixels);
+            for (int64 i = 0, at = x; i < OUT && at < to.width; ++i, at += LANES) put_row(pixels[i], left - at, row + at);
+        }
     }
 }
 
@@ -263,7 +292,7 @@ static void winograd(
                 const int64 channel = group * to.channels + block * ROWS + o, pixels = to.height * to.width;
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
                 const int64 there = channel * pixels + top * to.width;
-                fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
+                if (last) fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
                 transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid,
