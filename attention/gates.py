@@ -171,7 +171,15 @@ class Gated:
         """x of the first pass below each gate: (N, C, H, W)."""
         return {gate: self.first.values[self.below(gate)] for gate in self.gates}
 
-    def checked(self, found: dict[int, Array], end: int) -> Array:
+    def ends(self, end: int) -> list[int]:
+        """Where a walk through a pass of the upper part ends on its way down to a value."""
+        return [end] if end in self.changing else self.boundary
+
+    def carried_on(self, found: dict[int, Array], end: int, rule: Rule) -> Array:
+        """The signal at ``end``, of those ``found`` there or at the boundary: below that the first pass goes on."""
+        return self._checked(found if end in self.changing else self.frozen({}).walk([end], rule, found), end)
+
+    def _checked(self, found: dict[int, Array], end: int) -> Array:
         """The signal at the value ``end``, of an image's axes."""
         blob = self.net.graph.blobs[end]
         if end not in found:
@@ -289,11 +297,9 @@ class Pass:
         """
         graph, of = self.of.net.graph, self.of
         end = graph.given(at or image_blob(of.net))
-        if self.folded and end not in of.changing:
-            found = of.frozen({}).walk([end], rule, self.walk(of.boundary, rule, starts))
-        else:
-            found = self.walk([end], rule, starts)
-        return of.checked(found, end)
+        if self.folded:
+            return of.carried_on(self.walk(of.ends(end), rule, starts), end, rule)
+        return of._checked(self.walk([end], rule, starts), end)
 
     def _fold(self, signals: Mapping[int, Array]) -> dict[int, Array]:
         if not self.folded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +11,13 @@ import numpy as np
 from ..errors import BadInput, nearest
 from ..executor.forward import Keep, run_forward
 from ..executor.net import Net
+from ..executor.routine import done
 from ..executor.rules import Rule
 from ..executor.walk import Walk, walk_back
 from ..layers.arrays import Array, Shape, array_module
 from .maps import REDUCTIONS, over_channels
 from .places import image_blob
-from .targets import prior
+from .targets import hangs_on_scores, prior
 
 # scores (N, C, ...), targets (N, K), their positions (N, K, axes) or None -> the signal at the scores (K, N, C, ...)
 Start = Callable[[Array, np.ndarray, "np.ndarray | None"], Array]
@@ -173,7 +173,7 @@ def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = pri
     signal, forms = _known_start(question, x, start), [rule.form for rule in rules]
     what = ("sweep", *forms, score, at) if signal is not None and None not in forms else None
     routine = graph.routines.of(what, net.params, {image: x, top: signal})
-    signals, scores = routine((x, signal), sweep) if routine else sweep((x, signal))
+    signals, scores = done(routine, (x, signal), sweep)
     check_plane(at, signals[0].shape[1:])
     return signals, scores
 
@@ -181,7 +181,7 @@ def walks(question: Question, rules: Sequence[Rule], at: str, start: Start = pri
 def _known_start(question: Question, x: Array, start: Start) -> Array | None:
     """The signal at the scores of images ``x`` where it hangs on no scores: one position, or a certain one, for each target."""
     shape = question.net.shapes(**{image_blob(question.net): tuple(x.shape)})[question.score]
-    if start is not prior or shape is None or (question.positions is None and math.prod(shape[2:]) > 1):
+    if start is not prior or shape is None or hangs_on_scores(shape, question.positions):
         return None
     return prior(array_module(x).zeros(shape, x.dtype), question.targets, question.positions)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ..executor.routine import Routine
+from ..executor.routine import Routine, done
 from ..executor.rules import GRADIENT, Rule, StepRule, reads
 from ..layers.arrays import Array, Shape, array_module
 from ..layers.arrival import Arrival
@@ -22,6 +22,7 @@ from ..layers.layer import Step
 from ..layers.relu import ReLU
 from .gates import Gated, Gates, Pass, of_classes
 from .places import image_blob
+from .targets import hangs_on_scores
 
 APART = 16  # numbers: each blob's gates begin at a multiple of this
 
@@ -117,15 +118,15 @@ class SoftGates:
 
         def walk(arrays: tuple[dict[int, Array], dict[int, Array], dict[int, Any]]) -> Array:
             signals, *made = arrays
-            xp, one = array_module(next(iter(signals.values()))), next(iter(signals.values()))
-            moved = xp.empty((self._counts[1],), one.dtype)
+            one = next(iter(signals.values()))
+            moved = array_module(one).empty((self._counts[1],), one.dtype)
             rule = replace(GRADIENT, table={"Feedback": self._moving(step, moved, passed)})
             replace(passed, trace=trace.over(*made, {})).walk(of.boundary, rule, signals)
             return moved
 
         what = trace.form and ("climb", trace.form, tuple(starts), step)
         routine, arrays = trace.graph.routines.of(what, trace.parameters, starts), (starts, trace.values, trace.saved)
-        return routine(arrays, walk) if routine else walk(arrays)
+        return done(routine, arrays, walk)
 
     def _moving(self, step: GateStep, moved: Array, passed: Pass) -> StepRule:
         """What a walk does at a feedback layer: it hands on dS/dx, and takes a step by dS/dz."""
@@ -147,15 +148,14 @@ class SoftGates:
         scores (K, N, C). Raises ``BadInput`` as ``Pass.to_image`` does."""
         of, graph = self.of, self.of.net.graph
         end = graph.given(at or image_blob(of.net))
-        through = end in of.changing
-        ends = [end] if through else of.boundary
+        ends = of.ends(end)
 
         def carry(passed: Pass, signal: Array | None) -> tuple[dict[int, Array], Array]:
             return passed.walk(ends, rule, None if signal is None else {graph.final(of.score): signal}), passed.scores()
 
         what = rule.form and ("carry", rule.form, tuple(ends))
         found, scores = self._under(gates, what, carry)
-        return of.checked(found if through else of.frozen({}).walk([end], rule, found), end), of_classes(scores)
+        return of.carried_on(found, end, rule), of_classes(scores)
 
     # -- passes under them --------------------------------------------------------------------------------------------
 
@@ -174,8 +174,7 @@ class SoftGates:
             told = what and ("under gates", what, of.score, tuple(self._places[0].items()))
             looks = dict(enumerate((gates, *of.below_all.values())))
             self._routines[what] = of.net.graph.routines.of(told, of.net.params, looks)
-        routine, arrays = self._routines[what], (gates, of.below_all, self._signal)
-        return routine(arrays, all_of_it) if routine else all_of_it(arrays)
+        return done(self._routines[what], (gates, of.below_all, self._signal), all_of_it)
 
     @cached_property
     def _routines(self) -> dict[Hashable, Routine | None]:
@@ -185,7 +184,4 @@ class SoftGates:
     @cached_property
     def _signal(self) -> Array | None:
         """The targets' (K, N, C, ...) where it hangs on no scores; else ``None``."""
-        scores = self.of.scores
-        if self.of.positions is None and scores.size != math.prod(scores.shape[:2]):
-            return None
-        return self.of.frozen({}).prior()
+        return None if hangs_on_scores(self.of.scores.shape, self.of.positions) else self.of.frozen({}).prior()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,6 +103,11 @@ def prior(scores: Array, targets: np.ndarray, positions: np.ndarray | None = Non
             weights = xp.exp(own - own.max())
             signal[k, image, target] = weights / weights.sum()
     return signal.reshape(len(signal), *scores.shape)
+
+
+def hangs_on_scores(shape: Shape, positions: np.ndarray | None) -> bool:
+    """Whether ``prior`` looks at the scores, of this shape: where a class has several, and no position is named."""
+    return positions is None and math.prod(shape[2:]) > 1
 
 
 def target_scores(scores: Array, targets: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:

@@ -35,11 +35,6 @@ struct Outputs {
     float *y, *z;
 };
 
-INLINE void put_product(float* to, int64 at, float sum, const float* bias)
-{
-    if (to) to[at] = bias ? sum + *bias : sum;
-}
-
 template <Which which, int N, int O>
 INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, const Outputs& to, int64 at)
 {
@@ -57,8 +52,9 @@ INLINE void dot_products(const float* x, const float* weights, const float* bias
     }
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o) {
-            if (which != POSITIVE) put_product(to.y, at + n * outputs + o, total(sum[n][o]), bias ? bias + o : nullptr);
-            if (which != AS_THEY_ARE) put_product(to.z, at + n * outputs + o, total(excited[n][o]), nullptr);
+            const int64 place = at + n * outputs + o;
+            if (which != POSITIVE) to.y[place] = bias ? total(sum[n][o]) + bias[o] : total(sum[n][o]);
+            if (which != AS_THEY_ARE) to.z[place] = total(excited[n][o]);
         }
 }
 

@@ -17,8 +17,6 @@ static void multiply_adds(int64 rounds, float* sums)
             for (int i = 0; i < CHAINS; ++i) chain[i] = rounded(chain[i] * factor + more);
         Lanes sum{};
         for (int i = 0; i < CHAINS; ++i) sum += chain[i];
-        float whole = 0;
-        for (int i = 0; i < LANES; ++i) whole += sum[i];
-        sums[omp_get_thread_num()] = whole;
+        sums[omp_get_thread_num()] = total(sum);
     }
 }

@@ -81,8 +81,8 @@ INLINE int64 place(const std::vector<Panel>& panels, std::size_t number, int64 c
 // Which channels of each panel and source are not 0 all over.
 struct Active {
     int64 channels, sources;
-    std::vector<int> numbers = {};    // (panels, channels)
-    std::vector<int64> counts = {};  // (panels, sources)
+    std::vector<int> numbers;   // (panels, channels)
+    std::vector<int64> counts;  // (panels, sources)
 
     Active(int64 channels, int64 sources, std::size_t panels)
         : channels(channels), sources(sources), numbers(panels * channels), counts(panels * sources) {}

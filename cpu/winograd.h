@@ -266,10 +266,11 @@ static void winograd(
             const int64 one = part * together + i, first = one % strips * even;
             return Section{one / strips, first, std::min(even, tile_rows - first)};
         };
+        const auto image_of = [&](const Section& section) { return source + section.image * batch.from + group * numbers(p); };
         std::vector<float> most;  // of each section
         for (int64 i = 0; i < all; ++i) {
             const Section section = section_of(i);
-            const float* image = source + section.image * batch.from + group * p.channels * p.height * p.width;
+            const float* image = image_of(section);
             if (guard) most.push_back(greatest<OUT>(image, p, section));
             for (int64 c = 0; c < p.channels; ++c) {
                 const float* plane = image + c * p.height * p.width;
@@ -292,16 +293,12 @@ static void winograd(
                 const int64 channel = group * to.channels + block * ROWS + o, pixels = to.height * to.width;
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
                 const int64 there = channel * pixels + top * to.width;
-                if (last) fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
+                float* plane = result + section.image * batch.to + channel * pixels;
+                fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
                 transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
-                put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid,
-                    result + section.image * batch.to + channel * pixels);
-                if (guard) {
-                    const float* image = source + section.image * batch.from + group * p.channels * p.height * p.width;
-                    float* plane = result + section.image * batch.to + channel * to.height * to.width;
-                    settle(*guard, image, p, channel, {top, top + rows}, most[i], to.width, plane);
-                }
+                put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid, plane);
+                if (guard) settle(*guard, image_of(section), p, channel, {top, top + rows}, most[i], to.width, plane);
                 finish(last, section.image, batch.to, there, rows * to.width, result);
             }
     }

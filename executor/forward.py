@@ -18,6 +18,7 @@ from ..layers.layer import Layer
 from ..layers.relu import ReLU
 from .graph import Graph, Node, check_size
 from .joints import Joints
+from .routine import done
 from .rules import Rule
 from .siblings import siblings
 from .trace import Trace
@@ -101,7 +102,7 @@ def run_forward(
         kept = frozenset(keep.values), frozenset(keep.nodes), frozenset(keep.sums)
         what = None if seed else ("forward", route, tuple(given), *kept)
         trace.form = routine = graph.routines.of(what, parameters, given)
-        made = routine(dict(given), run) if routine else run(given)
+        made = done(routine, dict(given), run)
     trace.values, trace.saved, trace.sums, trace.updated = made
     return trace
 

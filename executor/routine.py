@@ -53,6 +53,11 @@ class Routine:
         return _filled(result, iter(program(given))) if looks == expected else work(arrays)
 
 
+def done(routine: Routine | None, arrays: Arrays, work: Work) -> Arrays:
+    """``work(arrays)``, by its routine where it has one."""
+    return routine(arrays, work) if routine else work(arrays)
+
+
 class Recorded(NamedTuple):
     """A program, what its inputs look like, and how its outputs lie within tuples, lists and dicts."""
 

@@ -13,6 +13,7 @@ from ..layers.correlation import exactly
 from ..layers.layer import Step
 from .graph import Graph
 from .relus import Relus
+from .routine import done
 from .rules import Rule
 from .siblings import Doors
 from .trace import Trace
@@ -93,7 +94,7 @@ def _walk_back(
     routine = graph.routines.of(what, trace.parameters, starts)
     arrays = dict(starts), trace.values, trace.saved, trace.sums
     walk = Walk(graph)
-    walk.signals = routine(arrays, run) if routine else run(arrays)
+    walk.signals = done(routine, arrays, run)
     return walk
 
 
