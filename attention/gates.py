@@ -26,6 +26,7 @@ from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
 from ..layers.arrays import Array, array_module, everywhere, multiply
+from ..layers.correlation import expecting_zeros
 from ..layers.layer import Step
 from ..layers.relu import ReLU
 from .gated_net import with_gates
@@ -203,7 +204,8 @@ class Gated:
 
     def forward(self, given: Mapping[int, Array]) -> Pass:
         graph = self.net.graph
-        trace = run_forward(graph, self.net.params, given, [graph.final(self.score)], self._kept)
+        with expecting_zeros():
+            trace = run_forward(graph, self.net.params, given, [graph.final(self.score)], self._kept)
         return Pass(self, trace, folded=True)
 
     @cached_property
@@ -285,7 +287,8 @@ class Pass:
         signals = self._fold(starts if starts is not None else {graph.final(self.of.score): self.prior()})
         rule = replace(rule, table={"Feedback": through_gate, **rule.table})
         given = self.of.boundary if self.folded else ()
-        found = walk_back(graph, self.trace, signals, rule, ends, parameters=False, given=given).signals
+        with expecting_zeros():
+            found = walk_back(graph, self.trace, signals, rule, ends, parameters=False, given=given).signals
         return self._unfold({value: found[value] for value in ends if value in found})
 
     def to_image(

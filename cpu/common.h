@@ -20,7 +20,7 @@ typedef void (*Asked)(int64 blocks, const int64* arguments);
 struct Engine {
     int64 lanes, rows;  // the widths to which output channels are filled up: in gradients of weights, in weights
     int64 operations;   // of a thread in a round of multiply_adds
-    Asked correlate, multiply, correlate_weights, winograd, max_pool, to_winners, inner_product, inner_product_transposed, multiply_adds;
+    Asked correlate, multiply, sparse, correlate_weights, winograd, max_pool, to_winners, inner_product, inner_product_transposed, multiply_adds;
 };
 
 template <typename Parameter>

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ..cuda.launcher import Record
-from . import plans, winograd
+from . import plans, sparse, winograd
 from .engine import Engine, engine
 from .finish import Finish
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
-from .recording import address, ask, empty
+from .recording import address, ask, empty, place_of
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
+Few = tuple[int, ...]  # what sparse.h is given, but for who works on images that are not mostly 0
 SHARES = 8  # partial sums of a weight gradient: so many parts of a batch can be worked on at once
 
 
@@ -57,20 +58,21 @@ def correlate(
         return correlate_together(x, [bank], geometry)[0]
     y, shape = _result(x, bank, geometry), (weights.shape[1], len(weights) // geometry.group, x.shape[2:], geometry)
     side = winograd.suitable(*shape) if constant(weights) else None
+    few = _few([x], [(bank, y)], geometry, side)
     if side:
         filters = _filters(bank, geometry, ("winograd", side), lambda by_group: winograd.transformed(by_group, side))
-        _winograd(
-            winograd.plan(side, *shape), x, filters, geometry.group, y, guard=_guard(weights) if guarded else None
-        )
+        guard = _guard(weights) if guarded else None
+        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y, guard=guard, few=few)
     else:
-        _sums_over_planes([(plans.forward(*shape), _filters(bank, geometry))], x, geometry.group, y)
+        _sums_over_planes([(plans.forward(*shape), _filters(bank, geometry))], x, geometry.group, y, few=few)
     return y
 
 
 def correlate_together(x: np.ndarray, banks: Sequence[Bank], geometry: Geometry) -> list[np.ndarray]:
     """The same for several banks over the same images, which are read once; of 1 x 1 kernels that visit every pixel."""
     results = [_result(x, bank, geometry) for bank in banks]
-    _multiply([x], [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)], geometry.group)
+    made = [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)]
+    _multiply([x], made, geometry.group, few=_few([x], list(zip(banks, results, strict=True)), geometry))
     return results
 
 
@@ -92,8 +94,11 @@ def _filters(
         by_group = weights.reshape(geometry.group, -1, *weights.shape[1:])
         return _packed(transformed(by_group) if transformed else by_group.reshape(*by_group.shape[:2], -1))
 
-    biases = None if bias is None else prepared(bias, "bias", lambda: _packed(bias.reshape(geometry.group, -1, 1)))
-    return prepared(weights, way, packed), biases, rectified
+    return prepared(weights, way, packed), _biases(bias, geometry.group), rectified
+
+
+def _biases(bias: np.ndarray | None, group: int) -> np.ndarray | None:
+    return None if bias is None else prepared(bias, "bias", lambda: _packed(bias.reshape(group, -1, 1)))
 
 
 def finishes(geometry: Geometry) -> bool:
@@ -119,7 +124,8 @@ def correlate_transposed(
         mirrored = by_channel[..., ::-1, ::-1]
         filters = prepared(weights, ("mirrored", side), lambda: _packed(winograd.transformed(mirrored, side)))
         x = empty(whole)
-        _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last)
+        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, side, last, turned=True)
+        _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last, few=few)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -132,7 +138,8 @@ def correlate_transposed(
 
         filters = prepared(weights, ("transposed", geometry), lambda: [turned(phase) for phase in phases])
         made = [(phase.plan, (own, None, False)) for phase, own in zip(phases, filters, strict=True)]
-        _sums_over_planes(made, signal, geometry.group, x, last)
+        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, None, last, turned=True)
+        _sums_over_planes(made, signal, geometry.group, x, last, few)
     return x
 
 
@@ -143,7 +150,8 @@ def correlate_transposed_together(
     signals, filters = zip(*senders, strict=True)
     channels = filters[0].shape[1] * geometry.group
     x = empty((len(signals[0]), channels, *spatial))
-    _multiply(signals, [(_turned(weights, geometry), x) for weights in filters], geometry.group, last)
+    few = _few(signals, [(Bank(weights), x) for weights in filters], geometry, None, last, turned=True)
+    _multiply(signals, [(_turned(weights, geometry), x) for weights in filters], geometry.group, last, few)
     return x
 
 
@@ -172,13 +180,19 @@ def correlate_weights(x: np.ndarray, signal: np.ndarray, geometry: Geometry) -> 
 
 
 def _sums_over_planes(
-    made: Sequence[tuple[Plan, Filters]], source: np.ndarray, group: int, result: np.ndarray, last: Finish | None = None
+    made: Sequence[tuple[Plan, Filters]],
+    source: np.ndarray,
+    group: int,
+    result: np.ndarray,
+    last: Finish | None = None,
+    few: Few | None = None,
 ) -> None:
     """Filters by plans whose planes are the same."""
     source, end = _stack(source), last.address if last else 0
     parts = Record(*(n for plan, filters in made for n in (*_addresses(filters), *plan.terms_of, plan.result)))
     batch = _batch(source, group, result).address
-    ask(_engine().correlate, address(source), made[0][0].planes, parts.address, len(made), end, batch, address(result))
+    numbers = (address(source), made[0][0].planes, parts.address, len(made), end, batch, address(result))
+    _ask(_engine().correlate, numbers, few)
 
 
 def _winograd(
@@ -189,11 +203,20 @@ def _winograd(
     result: np.ndarray,
     last: Finish | None = None,
     guard: Record | None = None,
+    few: Few | None = None,
 ) -> None:
     source, ends = _stack(source), (last.address if last else 0, guard.address if guard else 0)
     batch = _batch(source, group, result).address
     numbers = (address(source), plan.planes, *_addresses(filters), plan.result, *ends, batch, address(result))
-    ask(_engine().winograd, *numbers)
+    _ask(_engine().winograd, numbers, few)
+
+
+def _ask(function: Any, numbers: Sequence[int], few: Few | None) -> None:
+    """Have a function work on all images, or on those of them only that are not mostly 0."""
+    if few is None:
+        ask(function, *numbers)
+    else:
+        ask(_engine().sparse, *few, place_of(function), Record(*numbers).address)
 
 
 def _guard(weights: np.ndarray) -> Record:
@@ -204,15 +227,55 @@ def _guard(weights: np.ndarray) -> Record:
 
 
 def _multiply(
-    sources: Sequence[np.ndarray], banks: Sequence[tuple[Filters, np.ndarray]], group: int, last: Finish | None = None
+    sources: Sequence[np.ndarray],
+    banks: Sequence[tuple[Filters, np.ndarray]],
+    group: int,
+    last: Finish | None = None,
+    few: Few | None = None,
 ) -> None:
     """Banks of filters, each with its result, over one source; or each over its own, where all have one result: their sum."""
-    sources, sums = [_stack(source) for source in sources], len(sources) > 1
+    _ask(_engine().multiply, _products([_stack(source) for source in sources], banks, group, last), few)
+
+
+def _products(
+    sources: Sequence[np.ndarray], banks: Sequence[tuple[Filters, np.ndarray]], group: int, last: Finish | None
+) -> tuple[int, int, int, int]:
+    sums = len(sources) > 1
     images, _, *spatial = sources[0].shape
     read = Record(*(n for x in sources for n in (address(x), x.shape[1] // group, x.strides[0] // 4)))
     made = Record(*(n for i, bank in enumerate(banks) for n in _numbers(i if sums else 0, *bank, group)))
     products = plans.products(images, group, math.prod(spatial), len(sources), len(banks), sums)
-    ask(_engine().multiply, read.address, made.address, products.address, last.address if last else 0)
+    return read.address, made.address, products.address, last.address if last else 0
+
+
+def _few(
+    sources: Sequence[np.ndarray],
+    banks: Sequence[tuple[Bank, np.ndarray]],
+    geometry: Geometry,
+    side: int | None = None,
+    last: Finish | None = None,
+    turned: bool = False,
+) -> Few | None:
+    """What sparse.h is given for banks, each with its result, as ``_multiply`` takes them, or ``turned`` for their transposes. ``None``
+    where it has no part in this. ``side``: of Winograd's tiles, which would do it otherwise."""
+    if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]):
+        return None
+    results = {id(result): result.size for _, result in banks}
+    pixels = sum(source.size for source in sources)
+    most = sparse.most(
+        math.prod(geometry.kernel) * sum(source.shape[1] for source in sources), pixels, sum(results.values()), side
+    )
+    if most < 1:
+        return None
+
+    def packed(weights: np.ndarray) -> np.ndarray:
+        used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if turned else weights
+        return prepared(weights, ("sparse", turned), lambda: sparse.packed(used, _engine().lanes))
+
+    sources = [_stack(source) for source in sources]
+    made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
+    slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
+    return *_products(sources, made, 1, last), slide, most
 
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ namespace ENGINE {
 #include "finish.h"
 #include "pointwise.h"
 #include "correlation.h"
+#include "sparse.h"
 #include "weight_gradient.h"
 #include "winograd.h"
 #include "pooling.h"
@@ -22,6 +23,15 @@ static void run_correlate(
 static void run_multiply(const int64* sources, const int64* banks, const int64* products, const int64* last)
 {
     multiply(&as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last));
+}
+
+static void run_sparse(
+    const int64* sources, const int64* banks, const int64* products, const int64* last, const int64* slide, int64 most, int64 otherwise,
+    const int64* arguments)
+{
+    sparse(
+        &as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last), as<Slide>(slide), most,
+        reinterpret_cast<Asked>(otherwise), arguments);
 }
 
 static void run_correlate_weights(
@@ -69,7 +79,6 @@ static void run_inner_product_transposed(
 }
 
 extern const Engine engine = {
-    LANES, ROWS, OPERATIONS, asked<run_correlate>, asked<run_multiply>, asked<run_correlate_weights>, asked<run_winograd>, asked<run_max_pool>,
-    asked<run_to_winners>, asked<run_inner_product>, asked<run_inner_product_transposed>,
-    asked<multiply_adds>};
+    LANES, ROWS, OPERATIONS, asked<run_correlate>, asked<run_multiply>, asked<run_sparse>, asked<run_correlate_weights>, asked<run_winograd>,
+    asked<run_max_pool>, asked<run_to_winners>, asked<run_inner_product>, asked<run_inner_product_transposed>, asked<multiply_adds>};
 }  // namespace ENGINE

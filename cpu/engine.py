@@ -33,6 +33,7 @@ class Engine(ctypes.Structure):
         ("operations", NUMBER),
         ("correlate", ASKED),
         ("multiply", ASKED),
+        ("sparse", ASKED),
         ("correlate_weights", ASKED),
         ("winograd", ASKED),
         ("max_pool", ASKED),

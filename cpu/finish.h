@@ -40,17 +40,25 @@ INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 
     if (sums != there) std::memcpy(there, sums, number * sizeof(float));
 }
 
+// Where some numbers of an image lie: in the result, and in what targets share.
+struct Place {
+    int64 own, shared;
+
+    Place(const Finish& f, int64 image, int64 size) : own(image * size), shared(image % f.images * size) {}
+    Place(int64 own, int64 shared) : own(own), shared(shared) {}
+    Place operator+(int64 numbers) const { return {own + numbers, shared + numbers}; }
+};
+
 // The same for a few registers of an image's numbers.
 template <int V>
-INLINE void finish(const Finish& f, int64 image, int64 size, int64 first, const Lanes (&sums)[V], float* result)
+INLINE void finish(const Finish& f, Place there, const Lanes (&sums)[V], float* result)
 {
-    const int64 place = image * size + first, shared = image % f.images * size + first;
     for (int v = 0; v < V; ++v) {
         Lanes sum = sums[v];
-        if (f.times) sum = rounded(sum * load(f.times + shared + v * LANES));
-        if (f.onto) sum = load(f.onto + place + v * LANES) + sum;
-        if (f.where) sum *= load(f.where + shared + v * LANES) > 0 ? Lanes{} + 1.0f : Lanes{};
-        store(result + place + v * LANES, sum);
+        if (f.times) sum = rounded(sum * load(f.times + there.shared + v * LANES));
+        if (f.onto) sum = load(f.onto + there.own + v * LANES) + sum;
+        if (f.where) sum *= load(f.where + there.shared + v * LANES) > 0 ? Lanes{} + 1.0f : Lanes{};
+        store(result + there.own + v * LANES, sum);
     }
 }
 

@@ -12,7 +12,7 @@ INLINE void store(float* to, Lanes lanes) { *reinterpret_cast<LanesAnywhere*>(to
 // A product as it is rounded, though a sum follows: what is added here in registers is the same to the last bit as what is stored first.
 INLINE Lanes rounded(Lanes product)
 {
-#if defined(__AVX512F__)
+#if LANES == 16
     asm("" : "+v"(product));
 #elif defined(__SSE__)
     asm("" : "+x"(product));
@@ -32,6 +32,32 @@ INLINE bool all_zero(const float* from)
     long long word = 0;
     for (int i = 0; i < LANES / 2; ++i) word |= bits[i];
     return (word & 0x7fffffff7fffffff) == 0;  // -0 is 0
+}
+
+// A bit for each number that is not 0.
+INLINE unsigned nonzero(Lanes numbers)
+{
+#if LANES == 16
+    return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(numbers), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif LANES == 8
+    return _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(numbers), _mm256_setzero_ps(), _CMP_NEQ_UQ));
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < LANES; ++i) bits |= unsigned(numbers[i] != 0) << i;
+    return bits;
+#endif
+}
+
+// The places of a register's bits that are set, counted from `first` on; as much as a register may be written. Returns how many there are.
+INLINE int put_numbers(unsigned bits, int first, int* to)
+{
+#if LANES == 16
+    const __m512i all = _mm512_add_epi32(_mm512_set1_epi32(first), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(bits), all));
+#else
+    for (unsigned left = bits; left; left &= left - 1) *to++ = first + __builtin_ctz(left);
+#endif
+    return __builtin_popcount(bits);
 }
 
 // Every second number of two registers, from the first (0) or the second (1) on.

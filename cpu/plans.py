@@ -81,6 +81,12 @@ def products(images: int, groups: int, pixels: int, sources: int, banks: int, su
     return Record(images, groups, pixels, sources, banks, sums)
 
 
+@lru_cache(4096)
+def slide(spatial: Pair, geometry: Geometry) -> Record:
+    """``Slide`` of sparse.h."""
+    return Record(*spatial, *geometry.kernel, *geometry.pad, *geometry.reduced(spatial))
+
+
 class Plan:
     """One sum over shifted planes. ``terms``: (plane, shift) of each."""
 

@@ -138,12 +138,13 @@ INLINE void put_pixels(const Lanes (&sum)[ROWS][V], const Work& work, const Bank
     const float* bias = bank.bias ? bank.bias + (work.group * up(bank.outputs, ROWS) + block) * ROWS : nullptr;
     const Finish last = ending(work, bank);
     const bool whole = pieces[0].number == V * LANES;
+    const Place there(last, pieces[0].image, bank.apart);
     for (int64 r = 0; r < rows_of(bank, block); ++r) {
         const int64 plane = place(work, bank, block, r * work.p.pixels);
         Lanes done[V];
         for (int v = 0; v < V; ++v) done[v] = with_bias(sum[r][v], bias ? bias[r] : 0, bank.rectified);
         if (whole) {
-            finish(last, pieces[0].image, bank.apart, plane + pieces[0].pixel, done, bank.result);
+            finish(last, there + plane + pieces[0].pixel, done, bank.result);
             continue;
         }
         float lane[V * LANES];
@@ -160,8 +161,8 @@ INLINE void put_total(const Work& work, int64 block, const Piece& piece, const S
 {
     const Finish f = work.last ? *work.last : Finish{};
     const Bank& bank = work.banks[0];
-    const int64 rows = rows_of(bank, block), pixels = work.p.pixels, first = place(work, bank, block, piece.pixel);
-    const int64 there = piece.image * bank.apart + first, shared = piece.image % f.images * bank.apart + first;
+    const int64 rows = rows_of(bank, block), pixels = work.p.pixels;
+    const Place there = Place(f, piece.image, bank.apart) + place(work, bank, block, piece.pixel);
     Lanes total[ROWS][V];
     for (int64 i = 0; i < work.p.banks; ++i) {
         Lanes sum[ROWS][V];
@@ -169,13 +170,13 @@ INLINE void put_total(const Work& work, int64 block, const Piece& piece, const S
         for (int64 r = 0; r < rows; ++r)
             for (int v = 0; v < V; ++v) {
                 const int64 at = r * pixels + v * LANES;
-                if (f.times) sum[r][v] = rounded(sum[r][v] * load(f.times + shared + at));
+                if (f.times) sum[r][v] = rounded(sum[r][v] * load(f.times + there.shared + at));
                 if (i > 0) total[r][v] = total[r][v] + sum[r][v];
-                else total[r][v] = f.onto ? load(f.onto + there + at) + sum[r][v] : sum[r][v];
+                else total[r][v] = f.onto ? load(f.onto + there.own + at) + sum[r][v] : sum[r][v];
             }
     }
     const Finish end = {nullptr, nullptr, f.where, f.images};
-    for (int64 r = 0; r < rows; ++r) finish(end, piece.image, bank.apart, first + r * pixels, total[r], bank.result);
+    for (int64 r = 0; r < rows; ++r) finish(end, there + r * pixels, total[r], bank.result);
 }
 
 template <int V, bool written>

@@ -6,7 +6,6 @@ first use to its last.
 
 from __future__ import annotations
 
-import ctypes
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .engine import replay
-from .recording import APART, Call, Recorder, Shape, Unrecordable, place
+from .recording import APART, Call, Recorder, Shape, Unrecordable, place, place_of
 
 TABLE = 0  # the number of the array in which the calls themselves lie; then come the record's blanks
 
@@ -96,7 +95,7 @@ class Program:
 
         for time, call in enumerate(recorder.calls):
             arguments = write(call.arguments.tolist(), call, time)
-            words[3 * time : 3 * time + 3] = _place_of(call.function), call.blocks, arguments
+            words[3 * time : 3 * time + 3] = place_of(call.function), call.blocks, arguments
             moving[3 * time + 2] = TABLE
         self._table = np.array(words, np.int64)
         self._moving, self._by = (np.array(list(numbers), np.int64) for numbers in (moving, moving.values()))
@@ -122,7 +121,3 @@ def _lowest(busy: list[tuple[int, int]], size: int) -> int:
             break
         free = max(free, end)
     return free
-
-
-def _place_of(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0

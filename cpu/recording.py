@@ -11,6 +11,7 @@ rules that are put on record do not look at numbers through them.)
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from collections.abc import Callable, Sequence
 from struct import pack
@@ -48,6 +49,10 @@ class Address(int):
 
 def place(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
+
+
+def place_of(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def address(array: np.ndarray) -> int:
@@ -130,13 +135,18 @@ class Recorder:
         return Address(array)
 
     def asked(self, function: Asked, blocks: int, layout: str, values: Sequence[float]) -> None:
+        self.calls.append(Call(function, blocks, np.frombuffer(pack(layout, *values), np.int64), self._records(values)))
+
+    def _records(self, values: Sequence[float]) -> dict[int, np.ndarray]:
+        """Those among some values, and those whose addresses are in such, which then move with them."""
         records = {}
         for value in values:
             if isinstance(value, Address):
                 self.kept.append(value)
-                if self._moves(value.array):
-                    records[int(value)] = value.array
-        self.calls.append(Call(function, blocks, np.frombuffer(pack(layout, *values), np.int64), records))
+                within = self._records(value.held)
+                if within or self._moves(value.array):
+                    records.update({int(value): value.array, **within})
+        return records
 
     def _moves(self, array: np.ndarray) -> bool:
         """Whether there are blanks' places among these numbers."""

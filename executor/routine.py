@@ -20,7 +20,7 @@ from ..cpu.prepared import constant
 from ..cpu.program import Program
 from ..cpu.recording import Recorder, Unrecordable, active
 from ..layers.arrays import Array
-from ..layers.correlation import exact
+from ..layers.correlation import exact, zeros_expected
 
 KEPT = 64  # routines of a graph
 NOTHING = np.empty(0)  # where an array will be
@@ -93,7 +93,7 @@ class Routines:
             return None
         if weights and not constant(weights[0]):
             return None
-        key = what, tuple(map(id, weights)), exact(), *map(_look, arrays)
+        key = what, tuple(map(id, weights)), exact(), zeros_expected(), *map(_look, arrays)
         with self._lock:
             routine = self._known.pop(key, None)
             if routine is None or not routine.has(weights):  # others may have got the identities of such as are gone

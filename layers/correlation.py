@@ -23,6 +23,7 @@ import numpy as np
 from ..cpu import convolution, engine
 from ..cpu.convolution import Bank
 from ..cpu.finish import finish
+from ..cpu.sparse import expecting_zeros, zeros_expected
 from ..cpu.winograd import exact, exactly
 from ..cuda import kernels
 from . import threads
@@ -38,7 +39,9 @@ __all__ = [
     "correlate_weights",
     "exact",
     "exactly",
+    "expecting_zeros",
     "send_together",
+    "zeros_expected",
 ]
 
 PATCH_BYTES = 4 << 20  # on the CPU: still in the cache when the product reads them

@@ -1,0 +1,63 @@
+"""Convolutions over images that may be mostly 0, as under gates that close: what sparse.h is given.
+
+Under the gates of soft feedback a twentieth of the pixels is left in the end, and of what a walk carries down. The engine then lists those that
+are not 0 and multiplies only them; which way it goes it decides for each image by itself. It is asked to look only where such
+images are expected: the filters are packed once more for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+from .plans import Geometry
+from .prepared import constant
+
+# What a register of results costs, in cycles, about. The usual way: for each product in it, direct or by Winograd's tiles.
+DIRECT, WINOGRAD = 0.55, {4: 0.3, 2: 0.42}
+# This way: at any rate; for each product with a pixel that is not 0; and for each register of pixels, to look at it and to list what
+# is not 0 there.
+FIXED, CHOSEN, LOOKED_AT, LISTED = 40, 2.2, 8, 120
+
+_expected: ContextVar[bool] = ContextVar("expected", default=False)
+
+
+@contextmanager
+def expecting_zeros(wanted: bool = True) -> Iterator[None]:
+    """Within, if it is ``wanted``, images are looked at before they are convolved, and signals before they are sent down."""
+    before = _expected.set(wanted or _expected.get())
+    try:
+        yield
+    finally:
+        _expected.reset(before)
+
+
+def zeros_expected() -> bool:
+    """Whether that is so here."""
+    return _expected.get()
+
+
+def suitable(geometry: Geometry, weights: Sequence[np.ndarray]) -> bool:
+    """Whether there is such a way: for steps of 1 and weights that stay."""
+    steps = {*geometry.stride, *geometry.dilation, geometry.group}
+    return zeros_expected() and steps == {1} and min(geometry.pad) >= 0 and all(map(constant, weights))
+
+
+def most(products: int, pixels: int, results: int, side: int | None) -> int:
+    """How many of a thousand pixels may be other than 0, for this to be the shorter way; below 1 it never is. ``products``: of each of
+    the ``results``; ``side``: of Winograd's tiles, if they are the usual way."""
+    usual = products * (WINOGRAD[side] if side else DIRECT)
+    share = pixels / results
+    return int(1000 * (usual - FIXED - LOOKED_AT * share) / (CHOSEN * products + LISTED * share))
+
+
+def packed(weights: np.ndarray, lanes: int) -> np.ndarray:
+    """(O, C, kh, kw) -> (kh, C, kw, outputs), these filled up with zeros to an odd number of registers: then the filters of
+    neighbouring channels do not compete for the same lines of the cache."""
+    outputs, channels, rows, columns = weights.shape
+    filled = np.zeros((rows, channels, columns, (-(-outputs // lanes) | 1) * lanes), np.float32)
+    filled[..., :outputs] = weights.transpose(2, 1, 3, 0)
+    return filled
