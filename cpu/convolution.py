@@ -107,14 +107,19 @@ def finishes(geometry: Geometry) -> bool:
 
 
 def correlate_transposed(
-    signal: np.ndarray, weights: np.ndarray, geometry: Geometry, spatial: Pair, last: Finish | None = None
+    signal: np.ndarray,
+    weights: np.ndarray,
+    geometry: Geometry,
+    spatial: Pair,
+    last: Finish | None = None,
+    targets: int = 1,
 ) -> np.ndarray:
     """The input gradient: ``signal`` (N, O, rows, columns), ``weights`` (O, C/group, kh, kw) -> (N, C, *spatial).
 
-    ``last``: what becomes of it, where ``finishes(geometry)``.
+    ``last``: what becomes of it, where ``finishes(geometry)``. ``targets``: of each image; they come one after the other.
     """
     if geometry.pointwise:
-        return correlate_transposed_together([(signal, weights)], geometry, spatial, last)
+        return correlate_transposed_together([(signal, weights)], geometry, spatial, last, targets)
     by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
@@ -124,7 +129,7 @@ def correlate_transposed(
         mirrored = by_channel[..., ::-1, ::-1]
         filters = prepared(weights, ("mirrored", side), lambda: _packed(winograd.transformed(mirrored, side)))
         x = empty(whole)
-        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, side, last, turned=True)
+        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, side, last, targets)
         _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last, few=few)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
@@ -138,19 +143,23 @@ def correlate_transposed(
 
         filters = prepared(weights, ("transposed", geometry), lambda: [turned(phase) for phase in phases])
         made = [(phase.plan, (own, None, False)) for phase, own in zip(phases, filters, strict=True)]
-        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, None, last, turned=True)
+        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, None, last, targets)
         _sums_over_planes(made, signal, geometry.group, x, last, few)
     return x
 
 
 def correlate_transposed_together(
-    senders: Sequence[tuple[np.ndarray, np.ndarray]], geometry: Geometry, spatial: Pair, last: Finish | None = None
+    senders: Sequence[tuple[np.ndarray, np.ndarray]],
+    geometry: Geometry,
+    spatial: Pair,
+    last: Finish | None = None,
+    targets: int = 1,
 ) -> np.ndarray:
     """The sum of several input gradients, each of its signal and its weights; of 1 x 1 kernels that visit every pixel."""
     signals, filters = zip(*senders, strict=True)
     channels = filters[0].shape[1] * geometry.group
     x = empty((len(signals[0]), channels, *spatial))
-    few = _few(signals, [(Bank(weights), x) for weights in filters], geometry, None, last, turned=True)
+    few = _few(signals, [(Bank(weights), x) for weights in filters], geometry, None, last, targets)
     _multiply(signals, [(_turned(weights, geometry), x) for weights in filters], geometry.group, last, few)
     return x
 
@@ -254,28 +263,27 @@ def _few(
     geometry: Geometry,
     side: int | None = None,
     last: Finish | None = None,
-    turned: bool = False,
+    targets: int = 0,
 ) -> Few | None:
-    """What sparse.h is given for banks, each with its result, as ``_multiply`` takes them, or ``turned`` for their transposes. ``None``
-    where it has no part in this. ``side``: of Winograd's tiles, which would do it otherwise."""
+    """What sparse.h is given for banks, each with its result, as ``_multiply`` takes them; as their transposes, if these are signals of
+    ``targets``. ``None`` where it has no part in this. ``side``: of Winograd's tiles, which would do it otherwise."""
     if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]):
         return None
+    cells, channels = math.prod(geometry.kernel), sum(source.shape[1] for source in sources)
     results = {id(result): result.size for _, result in banks}
-    pixels = sum(source.size for source in sources)
-    most = sparse.most(
-        math.prod(geometry.kernel) * sum(source.shape[1] for source in sources), pixels, sum(results.values()), side
-    )
+    sizes = sum(source.size for source in sources), sum(results.values())
+    most = sparse.most(cells * channels, *sizes, side, max(targets, 1))
     if most < 1:
         return None
 
     def packed(weights: np.ndarray) -> np.ndarray:
-        used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if turned else weights
-        return prepared(weights, ("sparse", turned), lambda: sparse.packed(used, _engine().lanes))
+        used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if targets else weights
+        return prepared(weights, ("sparse", bool(targets)), lambda: sparse.packed(used, _engine().lanes))
 
     sources = [_stack(source) for source in sources]
     made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
     slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
-    return *_products(sources, made, 1, last), slide, most
+    return *_products(sources, made, 1, last), slide, max(targets, 1), most
 
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:

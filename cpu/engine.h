@@ -26,12 +26,12 @@ static void run_multiply(const int64* sources, const int64* banks, const int64* 
 }
 
 static void run_sparse(
-    const int64* sources, const int64* banks, const int64* products, const int64* last, const int64* slide, int64 most, int64 otherwise,
-    const int64* arguments)
+    const int64* sources, const int64* banks, const int64* products, const int64* last, const int64* slide, int64 targets, int64 most,
+    int64 otherwise, const int64* arguments)
 {
     sparse(
-        &as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last), as<Slide>(slide), most,
-        reinterpret_cast<Asked>(otherwise), arguments);
+        &as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last), as<Slide>(slide), targets,
+        most, reinterpret_cast<Asked>(otherwise), arguments);
 }
 
 static void run_correlate_weights(

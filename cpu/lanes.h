@@ -38,7 +38,9 @@ INLINE bool all_zero(const float* from)
 INLINE unsigned nonzero(Lanes numbers)
 {
 #if LANES == 16
-    return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(numbers), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    unsigned bits = _mm512_cmp_ps_mask(reinterpret_cast<__m512>(numbers), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    asm("" : "+r"(bits));  // GCC 12 may put aside 16 bits of it, and read 32
+    return bits;
 #elif LANES == 8
     return _mm256_movemask_ps(_mm256_cmp_ps(reinterpret_cast<__m256>(numbers), _mm256_setzero_ps(), _CMP_NEQ_UQ));
 #else

@@ -17,10 +17,10 @@ from .plans import Geometry
 from .prepared import constant
 
 # What a register of results costs, in cycles, about. The usual way: for each product in it, direct or by Winograd's tiles.
-DIRECT, WINOGRAD = 0.55, {4: 0.3, 2: 0.42}
+DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}
 # This way: at any rate; for each product with a pixel that is not 0; and for each register of pixels, to look at it and to list what
 # is not 0 there.
-FIXED, CHOSEN, LOOKED_AT, LISTED = 40, 2.2, 8, 120
+FIXED, CHOSEN, LOOKED_AT, LISTED = 40, {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65}, 8, 150  # CHOSEN: by how many targets are worked on together
 
 _expected: ContextVar[bool] = ContextVar("expected", default=False)
 
@@ -46,12 +46,12 @@ def suitable(geometry: Geometry, weights: Sequence[np.ndarray]) -> bool:
     return zeros_expected() and steps == {1} and min(geometry.pad) >= 0 and all(map(constant, weights))
 
 
-def most(products: int, pixels: int, results: int, side: int | None) -> int:
+def most(products: int, pixels: int, results: int, side: int | None, targets: int) -> int:
     """How many of a thousand pixels may be other than 0, for this to be the shorter way; below 1 it never is. ``products``: of each of
     the ``results``; ``side``: of Winograd's tiles, if they are the usual way."""
-    usual = products * (WINOGRAD[side] if side else DIRECT)
-    share = pixels / results
-    return int(1000 * (usual - FIXED - LOOKED_AT * share) / (CHOSEN * products + LISTED * share))
+    usual, share = products * (WINOGRAD[side] if side else DIRECT), pixels / results
+    together = next(number for number in sorted(CHOSEN, reverse=True) if number <= targets)
+    return int(1000 * (usual - FIXED - LOOKED_AT * share) / (CHOSEN[together] * products + LISTED * share))
 
 
 def packed(weights: np.ndarray, lanes: int) -> np.ndarray:

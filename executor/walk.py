@@ -9,7 +9,7 @@ from ..errors import BadInput
 from ..layers.arrays import Array, array_module
 from ..layers.arrival import Arrival
 from ..layers.convolution import Convolution
-from ..layers.correlation import exactly
+from ..layers.correlation import exactly, expecting_zeros
 from ..layers.layer import Step
 from .graph import Graph
 from .relus import Relus
@@ -68,7 +68,8 @@ def walk_back(
     A value's signal is the sum over all who read it, complete when its maker's turn comes; then it is passed on and, unless
     it is wanted, dropped. The walk ends at values that were ``given`` to the forward pass, though others may lie below them.
     """
-    with exactly(graph.exact or rule.exact):
+    several = any(len(signal) > 1 for signal in starts.values())
+    with exactly(graph.exact or rule.exact), expecting_zeros(several):
         return _walk_back(graph, trace, starts, rule, set(ends), set(parameters or ()), given)
 
 

@@ -182,7 +182,8 @@ def correlate_transposed(
     if geometry.rank == 2 and engine.serves(signal, weights):
         stacked = signal.reshape(-1, *signal.shape[-rank - 1 :])
         last = finish(arrival, 3) if convolution.finishes(geometry) else None
-        x = convolution.correlate_transposed(stacked, weights, geometry, spatial, last).reshape(*lead, *whole)
+        x = convolution.correlate_transposed(stacked, weights, geometry, spatial, last, _targets(lead))
+        x = x.reshape(*lead, *whole)
         return x if last else arrival.at(x)
     signals = signal.reshape(-1, geometry.group, len(weights) // geometry.group, count(positions))
     x = xp.empty((len(signals), *whole), signal.dtype)
@@ -207,8 +208,14 @@ def send_together(senders: Sequence[Sender], geometry: Geometry, spatial: Shape,
     if not one_way or not engine.serves(*(array for sender in senders for array in sender[:2])):
         return _sent_in_turn(senders, geometry, spatial, arrival)
     stacks = [(signal.reshape(-1, *signal.shape[-3:]), weights) for signal, weights, _ in senders]
-    x = convolution.correlate_transposed_together(stacks, geometry, spatial, last)
-    return x.reshape(*senders[0].signal.shape[:-3], *x.shape[1:])
+    lead = senders[0].signal.shape[:-3]
+    x = convolution.correlate_transposed_together(stacks, geometry, spatial, last, _targets(lead))
+    return x.reshape(*lead, *x.shape[1:])
+
+
+def _targets(lead: Shape) -> int:
+    """How many there are of each image, of the axes in front of a signal's channels."""
+    return lead[0] if len(lead) > 1 else 1
 
 
 def _sent_in_turn(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival) -> Array:
