@@ -53,7 +53,7 @@ def correlate(
 
     ``guarded``: sums of which all products are 0 are exactly 0, and none is mostly rounding, whatever way they are computed.
     """
-    bank = Bank(weights, bias, rectified, into)
+    x, bank = _stack(x), Bank(weights, bias, rectified, into)
     if geometry.pointwise:
         return correlate_together(x, [bank], geometry)[0]
     y, shape = _result(x, bank, geometry), (weights.shape[1], len(weights) // geometry.group, x.shape[2:], geometry)
@@ -70,7 +70,7 @@ def correlate(
 
 def correlate_together(x: np.ndarray, banks: Sequence[Bank], geometry: Geometry) -> list[np.ndarray]:
     """The same for several banks over the same images, which are read once; of 1 x 1 kernels that visit every pixel."""
-    results = [_result(x, bank, geometry) for bank in banks]
+    x, results = _stack(x), [_result(x, bank, geometry) for bank in banks]
     made = [(_filters(bank, geometry), y) for bank, y in zip(banks, results, strict=True)]
     _multiply([x], made, geometry.group, few=_few([x], list(zip(banks, results, strict=True)), geometry))
     return results
@@ -120,7 +120,7 @@ def correlate_transposed(
     """
     if geometry.pointwise:
         return correlate_transposed_together([(signal, weights)], geometry, spatial, last, targets)
-    by_channel = weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
+    signal, by_channel = _stack(signal), weights.reshape(geometry.group, -1, *weights.shape[1:]).swapaxes(1, 2)
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
     shape = (outputs, channels, signal.shape[2:], geometry.mirrored)
@@ -156,7 +156,7 @@ def correlate_transposed_together(
     targets: int = 1,
 ) -> np.ndarray:
     """The sum of several input gradients, each of its signal and its weights; of 1 x 1 kernels that visit every pixel."""
-    signals, filters = zip(*senders, strict=True)
+    signals, filters = [_stack(signal) for signal, _ in senders], [weights for _, weights in senders]
     channels = filters[0].shape[1] * geometry.group
     x = empty((len(signals[0]), channels, *spatial))
     few = _few(signals, [(Bank(weights), x) for weights in filters], geometry, None, last, targets)
@@ -197,7 +197,7 @@ def _sums_over_planes(
     few: Few | None = None,
 ) -> None:
     """Filters by plans whose planes are the same."""
-    source, end = _stack(source), last.address if last else 0
+    end = last.address if last else 0
     parts = Record(*(n for plan, filters in made for n in (*_addresses(filters), *plan.terms_of, plan.result)))
     batch = _batch(source, group, result).address
     numbers = (address(source), made[0][0].planes, parts.address, len(made), end, batch, address(result))
@@ -214,7 +214,7 @@ def _winograd(
     guard: Record | None = None,
     few: Few | None = None,
 ) -> None:
-    source, ends = _stack(source), (last.address if last else 0, guard.address if guard else 0)
+    ends = last.address if last else 0, guard.address if guard else 0
     batch = _batch(source, group, result).address
     numbers = (address(source), plan.planes, *_addresses(filters), plan.result, *ends, batch, address(result))
     _ask(_engine().winograd, numbers, few)
@@ -243,7 +243,7 @@ def _multiply(
     few: Few | None = None,
 ) -> None:
     """Banks of filters, each with its result, over one source; or each over its own, where all have one result: their sum."""
-    _ask(_engine().multiply, _products([_stack(source) for source in sources], banks, group, last), few)
+    _ask(_engine().multiply, _products(sources, banks, group, last), few)
 
 
 def _products(
@@ -280,7 +280,6 @@ def _few(
         used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if targets else weights
         return prepared(weights, ("sparse", bool(targets)), lambda: sparse.packed(used, _engine().lanes))
 
-    sources = [_stack(source) for source in sources]
     made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
     slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
     return *_products(sources, made, 1, last), slide, max(targets, 1), most

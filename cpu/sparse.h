@@ -145,7 +145,7 @@ static void look(const Row* rows, const Work& work, const Slide& s, int64 target
 {
     for (int64 source = 0; source < work.p.sources; ++source, rows += s.height)
         for (int64 j = 0, y = first / s.columns - s.top, x = first % s.columns - s.left; j < number; ++j, seen += s.kernel_h) {
-            const int64 left = std::max<int64>(0, x), right = std::max(left, std::min(s.width, x + s.kernel_w));
+            const int64 left = std::clamp<int64>(x, 0, s.width), right = std::clamp<int64>(x + s.kernel_w, 0, s.width);
             for (int64 i = 0; i < s.kernel_h; ++i) {
                 if (y + i < 0 || y + i >= s.height) {
                     seen[i] = {nullptr, nullptr, 0, 0};

@@ -20,7 +20,12 @@ from .prepared import constant
 DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}
 # This way: at any rate; for each product with a pixel that is not 0; and for each register of pixels, to look at it and to list what
 # is not 0 there.
-FIXED, CHOSEN, LOOKED_AT, LISTED = 40, {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65}, 8, 150  # CHOSEN: by how many targets are worked on together
+FIXED, CHOSEN, LOOKED_AT, LISTED = (
+    40,
+    {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65},
+    8,
+    150,
+)  # CHOSEN: by how many targets are worked on together
 
 _expected: ContextVar[bool] = ContextVar("expected", default=False)
 

@@ -109,7 +109,9 @@ def test_blobs_that_are_no_images(shape: tuple[int, ...], axes: str, rule: str) 
 def test_they_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x, calls = doors("a b c d pool"), np.ones((3, 3, 6, 5), np.float32), []
     multiply = convolution._multiply
-    monkeypatch.setattr(convolution, "_multiply", lambda *work: (calls.append(len(work[1])), multiply(*work)))
+    monkeypatch.setattr(
+        convolution, "_multiply", lambda *work, **how: (calls.append(len(work[1])), multiply(*work, **how))
+    )
     trace = net.forward(data=x, blobs=["out"], rule="gradient", to=["data"])
     assert calls == [1, 4, 1, 1]  # stem, its four readers, up, out
     calls.clear()
