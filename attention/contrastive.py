@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ..executor.rules import Rule, reads
-from ..layers.arrays import Array
+from ..layers.arrays import Array, add
 from ..layers.layer import Step
-from .dual import classifier_above, dual_rule, normalised_difference
+from .dual import KEPT, classifier_above, dual_rule, normalised_difference
 from .excitation import EXCITATION, PAPER
 from .excitation_variants import OPTIONS, excitation_rule, in_range
 from .method import Answer, Method, Option, Question, by_walk, reduce_option
@@ -29,14 +30,15 @@ from .places import excitation_blob
 VARIANTS = ("contrast", "post-norm")
 
 
+@lru_cache(KEPT)
 def contrastive_rule(classifier: str, rule: Rule = EXCITATION) -> Rule:
     """Excitation, with the difference of the class's and its dual's winners at the layer ``classifier``."""
     dual = dual_rule(rule, classifier)
 
-    @reads(of=rule.reads)
+    @reads(of=rule.reads, recordable=rule.form is not None)
     def contrast(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         (own,), (other,) = rule.at(step.layer)(step, signals), dual.at(step.layer)(step, signals)
-        return [own - other]
+        return [add(own, other, -1)]
 
     layers = {**rule.layers, classifier: contrast}
     return replace(rule, name=f"{rule.name} contrasted at {classifier}", layers=layers)

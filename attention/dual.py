@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ..errors import BadInput
 from ..executor.rules import Rule, reads
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, negated
 from ..layers.layer import Step
 from .maps import over_channels
 from .method import Answer, Question, walks
 from .places import classifier_below
 
+KEPT = 64  # rules: the same question is put again with the same rule, so that its record is known
 
+
+@lru_cache(KEPT)
 def dual_rule(rule: Rule, classifier: str) -> Rule:
     """``rule``, with the weights of the layer ``classifier`` negated and its bias kept."""
 
-    @reads(of=rule.reads)
+    @reads(of=rule.reads, recordable=rule.form is not None)
     def dual(step: Step, signals: Sequence[Array]) -> list[Array | None]:
         weights, *bias = step.parameters
-        return rule.at(step.layer)(replace(step, parameters=[-weights, *bias], sums=None), signals)
+        return rule.at(step.layer)(replace(step, parameters=[negated(weights), *bias], sums=None), signals)
 
     return replace(rule, name=f"{rule.name}, dual at {classifier}", layers={**rule.layers, classifier: dual})
 

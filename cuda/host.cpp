@@ -9,6 +9,7 @@
 
 #include "host.h"
 
+#include "add.cu"
 #include "average_pool.cu"
 #include "excitation.cu"
 #include "feedback_gate.cu"
@@ -104,6 +105,7 @@ static const Entry KERNELS[] = {
     KERNEL(spread<float>), KERNEL(spread<double>),
     KERNEL(spread_to<float>), KERNEL(spread_to<double>),
     KERNEL(relu<float>), KERNEL(relu<double>),
+    KERNEL(add<float>), KERNEL(add<double>),
     KERNEL(relu_gradient<float>), KERNEL(relu_gradient<double>),
     KERNEL(lrn<float>), KERNEL(lrn<double>),
     KERNEL(lrn_frozen<float>), KERNEL(lrn_frozen<double>),

@@ -97,6 +97,14 @@ def relu_gradient(signal: Array, known: Array, slope: float, guided: bool, to: A
     return launch("relu.cu", "relu_gradient", (to,), rows * tiles(size), *arguments, threads=ROW)
 
 
+def add(many: Array, one: Array, coefficient: float, total: Array) -> bool:
+    """``many`` (K, *one.shape) plus ``coefficient`` times ``one``. There may be gaps between the images of both."""
+    size = _row(many, one)
+    rows, first, second = _rows(many, size), Rows(many, size), Rows(one, size)
+    arguments = (first, second, total, rows, _rows(one, size), size, first.apart, second.apart, float(coefficient))
+    return launch("add.cu", "add", (total,), rows * tiles(size), *arguments, threads=ROW)
+
+
 def gate(many: Array, one: Array, product: Array) -> bool:
     """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of all three."""
     size = _row(many, one, product)

@@ -52,7 +52,7 @@ def reads(
     return mark
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """A table of step rules by layer type, and beside it those of single layers, by name. All others follow their gradient.
 

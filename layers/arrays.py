@@ -72,6 +72,15 @@ def multiply(many: Array, one: Array, into: Array | None = None) -> Array:
     return array_module(many).multiply(many, one, out=into)
 
 
+def add(many: Array, one: Array, coefficient: float = 1) -> Array:
+    """``many`` (K, *shape), or (*shape), plus ``coefficient`` times ``one`` (*shape), which stands for all K."""
+    if many.shape[many.ndim - one.ndim :] == one.shape:
+        total = array_module(many).empty(many.shape, many.dtype)
+        if kernels.add(many, one, coefficient, total):
+            return total
+    return many + (one if coefficient == 1 else coefficient * one)
+
+
 def divide(many: Array, one: Array, epsilon: float = 0) -> Array:
     """The quotient of ``many`` (K, *shape), or (*shape), and ``one`` + epsilon sign ``one`` (*shape), where sign 0 is 1; 0 where
     that is exactly 0."""
@@ -106,6 +115,11 @@ def portion(many: Array, one: Array, coefficient: float, part: Array) -> Array:
 def excitatory(weights: Array) -> Array:
     """w+ = max(w, 0), made once for weights that stay."""
     return prepared(weights, "excitatory", lambda: positive_part(weights))
+
+
+def negated(weights: Array) -> Array:
+    """-w, made once for weights that stay."""
+    return prepared(weights, "negated", lambda: -weights)
 
 
 def positive_part(values: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .arrays import Array, multiply, where_positive
+from .arrays import Array, add, multiply, where_positive
 
 
 class Sender(NamedTuple):
@@ -34,7 +34,7 @@ class Arrival:
         if self.times is not None:
             signal = multiply(signal, self.times)
         if self.onto is not None:
-            signal = self.onto + signal
+            signal = add(self.onto, signal)
         return signal if self.where is None else where_positive(signal, self.where)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Shape, array_module
+from .arrays import Array, Shape, add, array_module
 from .layer import Layer, Step
 from .registry import register
 
@@ -46,8 +46,10 @@ class Eltwise(Layer):
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         p = self.param
         if p.operation == p.SUM:
-            first, *others = (_times(c, x) for c, x in zip(self.coefficients, bottoms, strict=True))
-            return [sum(others, start=first)], None
+            total = _times(self.coefficients[0], bottoms[0])
+            for coefficient, x in zip(self.coefficients[1:], bottoms[1:], strict=True):
+                total = add(total, x, coefficient)
+            return [total], None
         if p.operation == p.PROD:
             return [reduce(mul, bottoms)], None
         return self._maxima(bottoms)

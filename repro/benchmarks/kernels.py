@@ -189,6 +189,15 @@ def relu_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     )
 
 
+def add(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return Kernel(
+        "add",
+        {"x": _normal(rng, shape), "z": _normal(rng, shape), "y": np.empty(shape, np.float32)},
+        lambda a: kernels.add(a["x"], a["z"], -1.0, a["y"]),
+        lambda a: a["x"] - a["z"],
+    )
+
+
 def gate(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "gate",
@@ -355,7 +364,7 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
-    relu, relu_gradient, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
+    relu, relu_gradient, add, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
     portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from thinktwice.attention.guided import GUIDED
 from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
-from thinktwice.layers.arrays import divide, multiply, portion, positive_part, where_positive
+from thinktwice.layers.arrays import add, divide, multiply, portion, positive_part, where_positive
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.feedback import (
     counted,
@@ -65,6 +65,22 @@ def test_gates(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     for left, right in ((many, one), (one, one), (many, one[None]), (many, many), (many[:, :0], one[:0])):
         same(multiply(left, right), by_numpy(lambda left=left, right=right: multiply(left, right)))
     same(multiply(many, np.ones((), dtype)), many)
+
+
+@TYPES
+@SHAPES
+def test_sums(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
+    one, many = numbers(shape, dtype, 0), numbers((3, *shape), dtype, 1)
+    for left, right in ((many, one), (one, one), (many, many), (many[:, :0], one[:0])):
+        for coefficient in (1, -1, 0.3):
+            found = add(left, right, coefficient)
+            same(found, by_numpy(lambda a=left, b=right, c=coefficient: add(a, b, c)))
+    same(add(many, np.ones((), dtype), -1), many - 1)
+
+
+def test_sums_of_arrays_with_gaps(by_numpy: Callable) -> None:
+    many, one = numbers((1, 2, 8, 6, 6), np.float32, 0)[:, :, 1:5], numbers((1, 2, 9, 6, 6), np.float32, 1)[:, :, 3:7]
+    same(add(many, one, -1), by_numpy(lambda: add(many, one, -1)))
 
 
 @TYPES

@@ -26,6 +26,7 @@ def ways(name: str, a: dict[str, Tensor]) -> Callable[[], Tensor] | None:
         "col2im": lambda: lambda: F.fold(x.reshape(len(x), -1, x[0, 0, 0, 0].numel()), size, **WINDOWS),
         "relu": lambda: lambda: F.relu(x),
         "relu_gradient": lambda: lambda: ATEN.threshold_backward(a["signal"], x, 0),
+        "add": lambda: lambda: torch.add(x, a["z"], alpha=-1),
         "gate": lambda: lambda: x * a["z"],
         "gate_gradient": lambda: lambda: _gate_gradient(x, a["z"], a["signal"]),
         "soft_step": lambda: lambda: torch.clamp(y + 0.1 * len(x[0]) / a["sums"].sum(1)[:, None] * x - 0.2, 0, 1),
