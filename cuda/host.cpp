@@ -11,6 +11,7 @@
 
 #include "add.cu"
 #include "average_pool.cu"
+#include "channels.cu"
 #include "excitation.cu"
 #include "feedback_gate.cu"
 #include "hard_gates.cu"
@@ -106,6 +107,8 @@ static const Entry KERNELS[] = {
     KERNEL(spread_to<float>), KERNEL(spread_to<double>),
     KERNEL(relu<float>), KERNEL(relu<double>),
     KERNEL(add<float>), KERNEL(add<double>),
+    KERNEL(normalise_channels<float>), KERNEL(normalise_channels<double>),
+    KERNEL(scale_channels<float>), KERNEL(scale_channels<double>),
     KERNEL(relu_gradient<float>), KERNEL(relu_gradient<double>),
     KERNEL(lrn<float>), KERNEL(lrn<double>),
     KERNEL(lrn_frozen<float>), KERNEL(lrn_frozen<double>),

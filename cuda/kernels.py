@@ -105,6 +105,23 @@ def add(many: Array, one: Array, coefficient: float, total: Array) -> bool:
     return launch("add.cu", "add", (total,), rows * tiles(size), *arguments, threads=ROW)
 
 
+def normalise_channels(x: Array, mean: Array | None, deviation: Array, y: Array) -> bool:
+    """y = (``x`` - ``mean``) / ``deviation``, for ``x`` (..., C, size) and numbers (C,) of each channel."""
+    return _by_channel("normalise_channels", x, mean, deviation, y)
+
+
+def scale_channels(x: Array, factor: Array, summand: Array | None, y: Array) -> bool:
+    """y = ``x`` ``factor`` + ``summand``, for ``x`` (..., C, size) and numbers (C,) of each channel."""
+    return _by_channel("scale_channels", x, factor, summand, y)
+
+
+def _by_channel(kernel: str, x: Array, first: Array | None, second: Array | None, y: Array) -> bool:
+    *_, channels, size = x.shape
+    rows, (one, other) = math.prod(x.shape[:-1]), (0 if own is None else own for own in (first, second))
+    arguments = (x, one, other, y, rows, channels, size)
+    return launch("channels.cu", kernel, (x,), rows * tiles(size), *arguments, threads=ROW)
+
+
 def gate(many: Array, one: Array, product: Array) -> bool:
     """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of all three."""
     size = _row(many, one, product)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..cpu.prepared import constant, prepared
+from ..cuda import kernels
 from .arrays import Array, Shape, array_module, count
 from .layer import Layer, ParameterSpec, Step
 from .registry import register
@@ -39,12 +41,13 @@ class BatchNorm(Layer):
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
         x, axes = bottoms[0], (0, *range(2, bottoms[0].ndim))  # all but the channels
-        mean, variance = statistics(parameters) if self.stored else (x.mean(axes), None)
+        if self.stored:
+            return [_normalised(x, *self._stored(parameters), x.ndim)], None
+        mean = x.mean(axes)
         y = x - _per_channel(mean, x.ndim)
-        if variance is None:
-            variance = (y * y).mean(axes)
+        variance = (y * y).mean(axes)
         y /= _per_channel(self.deviation(variance), x.ndim)
-        return [y], None if self.stored else (mean, variance)
+        return [y], (mean, variance)
 
     def updated(self, bottoms: Sequence[Shape], parameters: Sequence[Array], saved: Any) -> list[Array] | None:
         if self.stored:
@@ -57,7 +60,7 @@ class BatchNorm(Layer):
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal, rank = signals[0], signals[0].ndim - 1
         if self.stored:
-            return [signal / _per_channel(self.deviation(statistics(step.parameters)[1]), rank)]
+            return [_normalised(signal, None, self._stored(step.parameters)[1], rank)]
         y, (_, variance) = step.tops[0], step.saved
         axes = (1, *range(3, rank + 1))  # all but targets and channels
         centred = signal - signal.mean(axes, keepdims=True) - y * (signal * y).mean(axes, keepdims=True)
@@ -65,6 +68,17 @@ class BatchNorm(Layer):
 
     def parameter_gradient(self, step: Step, signals: Sequence[Array]) -> list[Array]:
         return [array_module(array).zeros_like(array) for array in step.parameters]
+
+    def _stored(self, parameters: Sequence[Array]) -> tuple[Array, Array]:
+        """Mean and deviation, (C,) each; made once for parameters that stay."""
+        means, variances, factor = parameters
+        if not all(map(constant, parameters)):
+            mean, variance = statistics(parameters)
+            return mean, self.deviation(variance)
+        by = float(factor[0])
+        mean = prepared(means, ("mean", by), lambda: statistics(parameters)[0])
+        deviation = ("deviation", by, self.eps)
+        return mean, prepared(variances, deviation, lambda: self.deviation(statistics(parameters)[1]))
 
     def deviation(self, variance: Array) -> Array:
         """sqrt(variance + eps), (C,)."""
@@ -82,6 +96,17 @@ def statistics(parameters: Sequence[Array]) -> tuple[Array, Array]:
     known = factor != 0
     scale = known / array_module(factor).where(known, factor, 1)
     return scale * means, scale * variances
+
+
+def _normalised(x: Array, mean: Array | None, deviation: Array, rank: int) -> Array:
+    """(``x`` - ``mean``) / ``deviation``; the last ``rank`` axes of x are a blob's."""
+    xp = array_module(x)
+    y, channels = xp.empty(x.shape, x.dtype), x.ndim - rank + 1
+    planes = (*x.shape[: channels + 1], count(x.shape[channels + 1 :]))
+    if kernels.normalise_channels(x.reshape(planes), mean, deviation, y.reshape(planes)):
+        return y
+    centred = x if mean is None else x - _per_channel(mean, rank)
+    return centred / _per_channel(deviation, rank)
 
 
 def _per_channel(values: Array, rank: int) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import Array, Shape
+from ..cuda import kernels
+from .arrays import Array, Shape, array_module, count
 from .layer import ParameterSpec, Step
 from .operand import OperandLayer
 from .registry import register
@@ -31,14 +32,13 @@ class Scale(OperandLayer):
         return [*scale, *([ParameterSpec(shape, p.bias_filler)] if p.bias_term else [])]
 
     def forward(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> tuple[list[Array], Any]:
-        x = bottoms[0]
-        y = x * self.spread(self._factor(bottoms, parameters), x.ndim)
-        return [y + self.spread(parameters[-1], x.ndim) if self.options.bias_term else y], None
+        summand = parameters[-1] if self.options.bias_term else None
+        return [self._scaled(bottoms[0], self._factor(bottoms, parameters), summand, bottoms[0].ndim)], None
 
     def gradient(self, step: Step, signals: Sequence[Array]) -> list[Array | None]:
         signal = signals[0]
         factor = self._factor(step.bottoms, step.parameters)
-        to_first = signal * self.spread(factor, signal.ndim - 1)
+        to_first = self._scaled(signal, factor, None, signal.ndim - 1)
         if self.learnt:
             return [to_first]
         return [to_first, self.gathered(signal * step.bottoms[0], step.bottom_shapes[1])]
@@ -48,6 +48,14 @@ class Scale(OperandLayer):
         shape = self.operand_shape(step.bottom_shapes)
         scale = [self.gathered(signal * step.bottoms[0], shape).reshape(shape)] if self.learnt else []
         return [*scale, *([self.gathered(signal, shape).reshape(shape)] if self.options.bias_term else [])]
+
+    def _scaled(self, x: Array, factor: Array, summand: Array | None, rank: int) -> Array:
+        """``x`` times ``factor`` plus ``summand``; the last ``rank`` axes of x are a blob's."""
+        y, spread = array_module(x).empty(x.shape, x.dtype), self.spread(factor, rank)
+        planes = (-1, factor.size, count(x.shape[x.ndim - rank + self._start(factor.shape, rank) + factor.ndim :]))
+        if x.size and kernels.scale_channels(x.reshape(planes), factor, summand, y.reshape(planes)):
+            return y
+        return x * spread if summand is None else x * spread + self.spread(summand, rank)
 
     def _factor(self, bottoms: Sequence[Array], parameters: Sequence[Array]) -> Array:
         return parameters[0] if self.learnt else bottoms[1]

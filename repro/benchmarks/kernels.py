@@ -198,6 +198,28 @@ def add(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     )
 
 
+def normalise_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return _by_channel("normalise_channels", rng, shape, lambda x, mean, unit: (x - mean) / unit)
+
+
+def scale_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    return _by_channel("scale_channels", rng, shape, lambda x, factor, summand: x * factor + summand)
+
+
+def _by_channel(
+    name: str, rng: np.random.Generator, shape: tuple[int, ...], expected: Callable[..., np.ndarray]
+) -> Kernel:
+    planes, channels = (*shape[:2], shape[2] * shape[3]), (shape[1], 1)
+    arrays = {"x": _normal(rng, planes), "y": np.empty(planes, np.float32)}
+    arrays |= {one: 1 + rng.random(channels, np.float32) for one in ("first", "second")}
+    return Kernel(
+        name,
+        arrays,
+        lambda a: getattr(kernels, name)(a["x"], a["first"], a["second"], a["y"]),
+        lambda a: expected(a["x"], a["first"], a["second"]),
+    )
+
+
 def gate(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "gate",
@@ -364,7 +386,7 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
-    relu, relu_gradient, add, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
+    relu, relu_gradient, add, normalise_channels, scale_channels, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
     portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip

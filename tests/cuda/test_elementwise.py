@@ -84,6 +84,28 @@ def test_sums_of_arrays_with_gaps(by_numpy: Callable) -> None:
 
 
 @TYPES
+@pytest.mark.parametrize("shape", [(2, 7, 3, 5), (3, 1, 2, 2), (2, 5), (1, 3, 70, 61), (2, 3, 0, 4)])
+@pytest.mark.parametrize("layer", ["BatchNorm", "Scale", "Scale with a bias", "Scale along another axis"])
+def test_channels(by_numpy: Callable, dtype: Any, shape: tuple, layer: str) -> None:
+    options = {
+        "Scale with a bias": "scale_param { bias_term: true }",
+        "Scale along another axis": "scale_param { axis: -1 }",
+    }
+    made = bench.make(layer.split()[0], options.get(layer, ""))
+    x, signal = numbers(shape, dtype, 0), numbers((3, *shape), dtype, 1)
+    specs = made.parameter_specs([shape])
+    parameters = [abs(numbers(spec.shape, dtype, 2 + i)) + 1 for i, spec in enumerate(specs)]
+    for constant in (False, True):
+        for array in parameters:
+            array.setflags(write=not constant)
+        same(made.forward([x], parameters)[0][0], by_numpy(lambda: made.forward([x], parameters)[0][0]))
+        step = bench.step(made, [x], parameters)
+        for many in (signal, signal[:, :0]):
+            found = made.gradient(step, [many])[0]
+            same(found, by_numpy(lambda step=step, many=many: made.gradient(step, [many])[0]))
+
+
+@TYPES
 @SHAPES
 def test_division(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     z, mass = numbers(shape, dtype, 0, special=True), numbers((3, *shape), dtype, 1)
