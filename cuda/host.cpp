@@ -20,6 +20,7 @@
 #include "maps.cu"
 #include "max_pool.cu"
 #include "relu.cu"
+#include "softmax.cu"
 
 // Each kernel is compiled for three generations of processors; the loader takes the one that the machine has. (Not under the
 // address sanitizer, which is not ready yet when the loader asks.)
@@ -105,6 +106,7 @@ static const Entry KERNELS[] = {
     KERNEL(window_sums<float>), KERNEL(window_sums<double>),
     KERNEL(spread<float>), KERNEL(spread<double>),
     KERNEL(spread_to<float>), KERNEL(spread_to<double>),
+    KERNEL(softmax<float>), KERNEL(softmax<double>),
     KERNEL(relu<float>), KERNEL(relu<double>),
     KERNEL(add<float>), KERNEL(add<double>),
     KERNEL(normalise_channels<float>), KERNEL(normalise_channels<double>),

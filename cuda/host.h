@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-using std::fma, std::pow, std::sqrt;  // of float as well, as CUDA has them
+using std::exp, std::fma, std::pow, std::sqrt;  // of float as well, as CUDA has them
 
 struct Dim3 {
     unsigned x, y, z;

@@ -122,6 +122,12 @@ def _by_channel(kernel: str, x: Array, first: Array | None, second: Array | None
     return launch("channels.cu", kernel, (x,), rows * tiles(size), *arguments, threads=ROW)
 
 
+def softmax(x: Array, y: Array) -> bool:
+    """y = exp ``x`` / sum exp ``x`` over the channels of ``x`` (rows, C, size)."""
+    rows, channels, size = x.shape
+    return launch("softmax.cu", "softmax", (x,), rows * size, x, y, rows, channels, size, threads=ROW)
+
+
 def gate(many: Array, one: Array, product: Array) -> bool:
     """``many`` (K, *one.shape) times ``one``. There may be gaps between the images of all three."""
     size = _row(many, one, product)

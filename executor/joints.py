@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, write
 from ..layers.concat import Concat
 from .graph import Node
 from .trace import Trace
@@ -49,7 +49,7 @@ class Joints:
             made = self._parts.pop(value, None)
             part = top[:, channels] if made is None else made
             if part is not values[value]:
-                part[...] = values[value]
+                write(values[value], part)
             if value in self._places:
                 values[value] = part
         return self._tops.pop(node.tops[0])

@@ -112,6 +112,12 @@ def portion(many: Array, one: Array, coefficient: float, part: Array) -> Array:
     return coefficient * part * divide(many, one)
 
 
+def write(values: Array, into: Array) -> None:
+    """``values`` to their place among others: as max(x, 0) + 1 min(x, 0), for which there is a kernel."""
+    if not kernels.relu(values, 1, into):
+        into[...] = values
+
+
 def excitatory(weights: Array) -> Array:
     """w+ = max(w, 0), made once for weights that stay."""
     return prepared(weights, "excitatory", lambda: positive_part(weights))

@@ -220,6 +220,17 @@ def _by_channel(
     )
 
 
+def softmax(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    rows = (shape[0], math.prod(shape[1:]), 1)  # as at the end of a net
+
+    def expected(a: Arrays) -> np.ndarray:
+        raised = np.exp(a["x"])
+        return raised / raised.sum(1, keepdims=True)
+
+    arrays = {"x": _normal(rng, rows), "y": np.empty(rows, np.float32)}
+    return Kernel("softmax", arrays, lambda a: kernels.softmax(a["x"], a["y"]), expected)
+
+
 def gate(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     return Kernel(
         "gate",
@@ -386,7 +397,7 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
-    relu, relu_gradient, add, normalise_channels, scale_channels, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
+    relu, relu_gradient, add, normalise_channels, scale_channels, softmax, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
     portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from thinktwice.attention.guided import GUIDED
 from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
-from thinktwice.layers.arrays import add, divide, multiply, portion, positive_part, where_positive
+from thinktwice.layers.arrays import add, divide, multiply, portion, positive_part, where_positive, write
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.feedback import (
     counted,
@@ -25,6 +25,7 @@ from thinktwice.layers.feedback import (
     recover,
     soft_step,
 )
+from thinktwice.layers.softmax import softmax
 
 from ..layers import bench
 from .test_slide import TYPES, numbers, same
@@ -103,6 +104,25 @@ def test_channels(by_numpy: Callable, dtype: Any, shape: tuple, layer: str) -> N
         for many in (signal, signal[:, :0]):
             found = made.gradient(step, [many])[0]
             same(found, by_numpy(lambda step=step, many=many: made.gradient(step, [many])[0]))
+
+
+def test_numbers_are_written_as_they_are(by_numpy: Callable) -> None:
+    values, whole = numbers((2, 3, 7, 5), np.float32, 0, special=True), np.zeros((2, 8, 7, 5), np.float32)
+    values.reshape(-1)[:4] = np.nan, -0.0, np.inf, -np.inf
+    write(values, whole[:, 2:5])
+    assert whole[:, 2:5].tobytes() == values.tobytes()
+    assert (whole[:, :2] == 0).all() and (whole[:, 5:] == 0).all()
+    again = np.zeros_like(whole)
+    by_numpy(lambda: write(values, again[:, 2:5]))
+    same(again, whole)
+
+
+@TYPES
+@pytest.mark.parametrize(("shape", "axis"), [((3, 1000), 1), ((2, 21, 5, 7), 1), ((2, 3, 4), 2), ((0, 3), 1)])
+def test_softmax(by_numpy: Callable, dtype: Any, shape: tuple, axis: int) -> None:
+    x = numbers(shape, dtype, 0)
+    found, expected = softmax(x, axis), by_numpy(lambda: softmax(x, axis))
+    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps * np.log2(shape[axis]))
 
 
 @TYPES

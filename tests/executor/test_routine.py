@@ -37,7 +37,7 @@ RULES = ["gradient", "guided", "deconvnet", "excitation"]
 SHAPE = (2, 5, 12, 11)
 
 
-def inception(dtype: str = "float32", softmax: bool = False) -> Net:
+def inception(dtype: str = "float32", end: str = "") -> Net:
     """All that is compiled: convolutions of every kind, groups, LRN, both poolings, concat, dropout, fully connected layers."""
     filters = {
         "stem": (24, 5, 3, "kernel_size: 3 pad: 1"),
@@ -60,7 +60,7 @@ def inception(dtype: str = "float32", softmax: bool = False) -> Net:
     text += layer("mean", "Pooling", "down", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }")
     text += layer("drop", "Dropout", "mean", top="mean")
     text += layer("fc", "InnerProduct", "mean", "inner_product_param { num_output: 7 }")
-    text += layer("prob", "Softmax", "fc") if softmax else ""
+    text += layer("end", end, "fc") if end else ""
     rng = np.random.default_rng(0)
     weights = {
         name: (rng.normal(size=(out, own // (2 if "group" in more else 1), k, k)), rng.normal(size=out))
@@ -167,13 +167,25 @@ def test_a_given_blob_is_as_good_as_an_input(records: list[bool]) -> None:
 
 
 def test_what_numpy_does_has_no_record_and_is_done(records: list[bool]) -> None:
-    net = inception(softmax=True)
+    net = inception(end="TanH")
     for seed in range(4):
-        found = net.forward(data=image(seed), blobs=["prob"])["prob"]
-        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-6)
+        found = net.forward(data=image(seed), blobs=["end"])["end"]
+        assert 0 < abs(found).max() <= 1
         with as_written():
-            np.testing.assert_array_equal(found, net.forward(data=image(seed), blobs=["prob"])["prob"])
+            np.testing.assert_array_equal(found, net.forward(data=image(seed), blobs=["end"])["end"])
     assert records == [False]
+
+
+def test_all_blobs_of_a_deployed_net_are_one_record(records: list[bool]) -> None:
+    net = inception(end="Softmax")
+    for seed in range(4):
+        found = net.forward(data=image(seed))
+        np.testing.assert_allclose(found["end"].sum(1), 1, rtol=1e-6)
+        with as_written():
+            written = net.forward(data=image(seed))
+        for blob in net.blobs:
+            np.testing.assert_array_equal(found[blob], written[blob])
+    assert records == [True]
 
 
 def test_double_precision_has_no_record(records: list[bool]) -> None:

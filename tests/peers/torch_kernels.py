@@ -29,6 +29,7 @@ def ways(name: str, a: dict[str, Tensor]) -> Callable[[], Tensor] | None:
         "add": lambda: lambda: torch.add(x, a["z"], alpha=-1),
         "normalise_channels": lambda: lambda: (x - a["first"]) / a["second"],
         "scale_channels": lambda: lambda: torch.addcmul(a["second"], x, a["first"]),
+        "softmax": lambda: lambda: torch.softmax(x, 1),
         "gate": lambda: lambda: x * a["z"],
         "gate_gradient": lambda: lambda: _gate_gradient(x, a["z"], a["signal"]),
         "soft_step": lambda: lambda: torch.clamp(y + 0.1 * len(x[0]) / a["sums"].sum(1)[:, None] * x - 0.2, 0, 1),
