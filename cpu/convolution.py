@@ -116,7 +116,8 @@ def correlate_transposed(
 ) -> np.ndarray:
     """The input gradient: ``signal`` (N, O, rows, columns), ``weights`` (O, C/group, kh, kw) -> (N, C, *spatial).
 
-    ``last``: what becomes of it, where ``finishes(geometry)``. ``targets``: of each image; they come one after the other.
+    ``last``: what becomes of it, where ``finishes(geometry)``. ``targets``: of each image; the signals are all images' of
+    the first target, then of the second.
     """
     if geometry.pointwise:
         return correlate_transposed_together([(signal, weights)], geometry, spatial, last, targets)
@@ -263,26 +264,26 @@ def _few(
     geometry: Geometry,
     side: int | None = None,
     last: Finish | None = None,
-    targets: int = 0,
+    targets: int | None = None,
 ) -> Few | None:
     """What sparse.h is given for banks, each with its result, as ``_multiply`` takes them; as their transposes, if these are signals of
     ``targets``. ``None`` where it has no part in this. ``side``: of Winograd's tiles, which would do it otherwise."""
-    if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]):
+    if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]) or not len(sources[0]):
         return None
-    cells, channels = math.prod(geometry.kernel), sum(source.shape[1] for source in sources)
-    results = {id(result): result.size for _, result in banks}
-    sizes = sum(source.size for source in sources), sum(results.values())
-    most = sparse.most(cells * channels, *sizes, side, max(targets, 1))
+    turned, together = targets is not None, targets or 1
+    products = math.prod(geometry.kernel) * sum(source.shape[1] for source in sources)
+    results = {id(result): result.size for _, result in banks}  # of a sum, all banks have one
+    most = sparse.most(products, sum(source.size for source in sources), sum(results.values()), side, together)
     if most < 1:
         return None
 
     def packed(weights: np.ndarray) -> np.ndarray:
-        used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if targets else weights
-        return prepared(weights, ("sparse", bool(targets)), lambda: sparse.packed(used, _engine().lanes))
+        used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if turned else weights
+        return prepared(weights, ("sparse", turned), lambda: sparse.packed(used, _engine().lanes))
 
     made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
     slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
-    return *_products(sources, made, 1, last), slide, max(targets, 1), most
+    return *_products(sources, made, 1, last), slide, together, most
 
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Convolutions over images that may be mostly 0, as under gates that close: what sparse.h is given.
 
-Under the gates of soft feedback a twentieth of the pixels is left in the end, and of what a walk carries down. The engine then lists those that
-are not 0 and multiplies only them; which way it goes it decides for each image by itself. It is asked to look only where such
-images are expected: the filters are packed once more for it.
+Under the gates of soft feedback a twentieth of the pixels is left in the end, and below maxima a tenth of what a walk carries down.
+The engine then lists those that are not 0 and multiplies only them; which way it goes it decides for each image by itself. It is
+asked to look only where such images are expected: the filters are packed once more for it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,11 @@ import numpy as np
 from .plans import Geometry
 from .prepared import constant
 
-# What a register of results costs, in cycles, about. The usual way: for each product in it, direct or by Winograd's tiles.
-DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}
-# This way: at any rate; for each product with a pixel that is not 0; and for each register of pixels, to look at it and to list what
-# is not 0 there.
-FIXED, CHOSEN, LOOKED_AT, LISTED = (
-    40,
-    {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65},
-    8,
-    150,
-)  # CHOSEN: by how many targets are worked on together
+# What a register of results costs, in cycles, about, as measured within GoogLeNet and SqueezeNet. The usual way, for each product in it:
+DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}  # the latter by its tiles' side
+# This way: in any case; for each product with a pixel that is not 0, by how many targets are worked on together; and for each
+# register of pixels that it takes, to look at it, and to list what is not 0 there.
+FIXED, CHOSEN, LOOKED_AT, LISTED = 40, {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65}, 8, 150
 
 _expected: ContextVar[bool] = ContextVar("expected", default=False)
 

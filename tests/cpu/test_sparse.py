@@ -140,6 +140,13 @@ def test_one_record_serves_both() -> None:
     assert routine._recorded is not None
 
 
+def test_no_image_at_all() -> None:
+    g, weights = geometry((3, 3), (1, 1)), filters(64, 32, 3, 3)
+    assert convolution.correlate(np.zeros((0, 32, 7, 7), np.float32), weights, g).shape == (0, 64, 7, 7)
+    below = convolution.correlate_transposed(np.zeros((0, 64, 7, 7), np.float32), weights, g, (7, 7), None, 0)
+    assert below.shape == (0, 32, 7, 7)
+
+
 @pytest.mark.usefixtures("always")
 def test_a_sum_of_zeros_is_0_and_what_is_not_finite_stays_in_its_windows() -> None:
     x, g = np.zeros((1, 32, 14, 14), np.float32), geometry((3, 3), (1, 1))
