@@ -5,8 +5,8 @@
     weight gradient    the first sum's derivative by w
 
 plans.py says which planes and terms these are; C++ runs over the numbers (correlation.h, weight_gradient.h). Kernels of 3 x 3
-whose weights stay go Winograd's shorter way (winograd.py). Each number of a result is one sum in one order, whatever the batch
-and the number of threads.
+whose weights stay go Winograd's shorter way (winograd.py), images that are mostly 0 another (sparse.py). Each number of a result is
+one sum in one order, whatever the number of threads and the batch; but all targets of an image go the same way.
 """
 
 from __future__ import annotations

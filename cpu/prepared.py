@@ -19,14 +19,15 @@ def prepared(weights: Any, what: Hashable, make: Callable[[], Any]) -> Any:
     if not constant(weights):
         return make()
     if id(weights) not in _kept:
-        _kept[id(weights)] = {}
+        _kept.setdefault(id(weights), {})
         weakref.finalize(weights, _kept.pop, id(weights), None)  # twice, if two threads came at once
     made = _kept[id(weights)]
     if what not in made:
-        made[what] = make()
-        for one in made[what] if isinstance(made[what], list) else [made[what]]:
+        new = make()
+        for one in new if isinstance(new, list) else [new]:
             for array in _chain(one):
                 array.setflags(write=False)
+        made.setdefault(what, new)  # the first of two threads': others may have it already
     return made[what]
 
 

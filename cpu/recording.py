@@ -56,9 +56,10 @@ def place_of(function: Any) -> int:
 
 
 def address(array: np.ndarray) -> int:
-    """Where an array lies, for ``ask``. Raises ``Unrecordable`` while a record is made, for what may lie elsewhere next time."""
+    """Where an array lies, for ``ask``; it lives as long as this. Raises ``Unrecordable`` while a record is made, for what may lie
+    elsewhere next time."""
     recorder = active()
-    return recorder.address(array) if recorder else place(array)
+    return recorder.address(array) if recorder else Address(array)
 
 
 def empty(shape: Sequence[int], dtype: Any = np.float32) -> np.ndarray:

@@ -58,55 +58,72 @@ static bool mostly_zero(const Source* sources, const Products& p, const Group& g
     return seen > 0 && 1000 * found <= most * seen;
 }
 
-// Some rows of a group's images of so many channels, `apart` from each other; `rows` is where the first one goes.
+// Which of some pixels are not 0, channel by channel: their numbers, and where each channel's end.
+struct Found {
+    std::vector<int> pixels;
+    std::vector<int64> ends;
+};
+
+// Some pixels from `from` on, in all channels and in T images, `apart` from each other; nothing is read from `end` of an image on.
+template <int T>
+static void find_pixels(const float* from, const float* end, int64 channels, int64 area, int64 apart, int64 pixels, Found& found)
+{
+    const int64 registers = up(pixels, LANES);
+    const unsigned last = (2u << (pixels - 1) % LANES) - 1;  // the bits of the last register
+    found.pixels.resize(channels * pixels + LANES), found.ends.resize(channels);
+    int64 count = 0;
+    for (int64 c = 0; c < channels; ++c, from += area) {
+        if (c + 3 < channels)
+            for (int t = 0; t < T; ++t) fetch<0>(from + 3 * area + t * apart, pixels);
+        for (int64 i = 0; i < registers; ++i) {
+            unsigned bits = 0;
+            if (from + (i + 1) * LANES <= end) bits = any_nonzero<T>(from + i * LANES, apart);
+            else
+                for (int t = 0; t < T; ++t)
+                    for (int64 j = 0; i * LANES + j < pixels; ++j) bits |= unsigned(from[t * apart + i * LANES + j] != 0) << j;
+            count += put_numbers(i < registers - 1 ? bits : bits & last, static_cast<int>(i * LANES), found.pixels.data() + count);
+        }
+        found.ends[c] = count;
+    }
+}
+
+// How many of those there are of each pixel, added up: where in a list each one's begin. Returns how many there are in all.
+static int64 count_pixels(const Found& found, int64 pixels, std::vector<int>& first)
+{
+    first.assign(pixels + 1, 0);
+    for (int64 i = 0; i < found.ends.back(); ++i) ++first[found.pixels[i] + 1];
+    for (int64 q = 0; q < pixels; ++q) first[q + 1] += first[q];
+    return first[pixels];
+}
+
+// Some rows of T images of so many channels, `apart` from each other; `rows` is where the first one goes.
 template <int T>
 static void list_rows(const float* image, int64 channels, int64 apart, Range here, const Slide& s, List& list, Row* rows)
 {
-    static thread_local std::vector<int> found, next;  // pixels that are not 0, channel by channel
-    static thread_local std::vector<int64> ends;       // of each channel's
-    const int64 pixels = (here.end - here.first) * s.width, registers = up(pixels, LANES), area = s.height * s.width;
-    const float *from = image + here.first * s.width, *end = image + channels * area;
-    found.resize(channels * pixels + LANES), ends.resize(channels), next.assign(registers * LANES, 0), list.first.resize(pixels + 1);
-    int *const numbers = found.data(), *const at = next.data(), *const first = list.first.data();
-    const unsigned last = (2u << (pixels - 1) % LANES) - 1;  // the bits of the last register
-    int64 count = 0;
-    for (int64 c = 0; c < channels; ++c) {
-        const float* own = from + c * area;
-        if (c + 3 < channels)
-            for (int t = 0; t < T; ++t) fetch<0>(own + 3 * area + t * apart, pixels);
-        for (int64 i = 0; i < registers; ++i) {
-            unsigned bits = 0;
-            if (own + (i + 1) * LANES <= end) bits = any_nonzero<T>(own + i * LANES, apart);
-            else
-                for (int t = 0; t < T; ++t)
-                    for (int64 j = 0; i * LANES + j < pixels; ++j) bits |= unsigned(own[t * apart + i * LANES + j] != 0) << j;
-            count += put_numbers(i < registers - 1 ? bits : bits & last, static_cast<int>(i * LANES), numbers + count);
-        }
-        ends[c] = count;
-    }
-    for (int64 i = 0; i < count; ++i) ++at[numbers[i]];
-    int sum = 0;
-    for (int64 q = 0; q < pixels; ++q) {
-        const int number = at[q];
-        at[q] = first[q] = sum;
-        sum += number;
-    }
-    first[pixels] = sum;
+    static thread_local Found found;
+    static thread_local std::vector<int> next;  // of each pixel: where in the list its next channel goes
+    const int64 pixels = (here.end - here.first) * s.width, area = s.height * s.width;
+    const float* from = image + here.first * s.width;
+    find_pixels<T>(from, image + channels * area, channels, area, apart, pixels, found);
+    const int64 count = count_pixels(found, pixels, list.first);
+    next = list.first;
     if (static_cast<int64>(list.filters.size()) < count) list.filters.resize(count);
     if (static_cast<int64>(list.numbers.size()) < count * T) list.numbers.resize(count * T);
     int* const filters = list.filters.data();
-    float* const to = list.numbers.data();
+    float* const numbers = list.numbers.data();
     for (int64 c = 0, i = 0; c < channels; ++c)
-        for (; i < ends[c]; ++i) {
-            const int place = at[numbers[i]]++;
+        for (; i < found.ends[c]; ++i) {
+            const int pixel = found.pixels[i], place = next[pixel]++;
+            const float* number = from + c * area + pixel;
             filters[place] = static_cast<int>(c * s.kernel_w);
-            const float* pixel = from + c * area + numbers[i];
-            for (int t = 0; t < T; ++t) to[place * T + t] = pixel[t * apart];
+#pragma GCC unroll 8
+            for (int t = 0; t < T; ++t) numbers[place * T + t] = number[t * apart];
         }
-    for (int64 q = 0; q < pixels; q += s.width, ++rows) {
-        *rows = {filters, first + q, to};
+    const int* first = list.first.data();
+    for (int64 q = 0; q < pixels; q += s.width, first += s.width, ++rows) {
+        *rows = {filters, first, numbers};
         for (int64 x = 0; x < s.width; ++x)
-            for (int i = first[q + x]; i < first[q + x + 1]; ++i) filters[i] += static_cast<int>(x);
+            for (int i = first[x]; i < first[x + 1]; ++i) filters[i] += static_cast<int>(x);
     }
 }
 
@@ -210,32 +227,34 @@ static void put_sums(const Neighbours& to, const Work& work, const Slide& s, con
 // Some neighbouring channels of a bank: so many registers, from one on.
 struct Block {
     const Bank* bank;
-    int64 channel, registers;
+    int64 channel;
+    int registers;
 };
 
-// How many registers of channels are worked on at once, for so many targets.
-INLINE int64 widest(int64 targets) { return targets == 8 ? (ROWS * VECTORS >= 24 ? 3 : 1) : targets == 4 ? (ROWS * VECTORS >= 16 ? 4 : 2) : 8; }
+// How many registers of channels are worked on at once, for T targets: as many as, T times, the processor has room for as sums.
+template <int T>
+constexpr int WIDEST = T == 8 ? (ROWS * VECTORS >= 24 ? 3 : 1) : T == 4 ? (ROWS * VECTORS >= 16 ? 4 : 2) : 8;
 
-static std::vector<Block> find_blocks(const Work& work, int64 targets)
+constexpr int narrower(int registers) { return registers == 3 ? 2 : registers / 2; }
+
+template <int T>
+static std::vector<Block> find_blocks(const Work& work)
 {
     std::vector<Block> blocks;
     for (const Bank* bank = work.banks; bank < work.banks + (work.p.sum ? 1 : work.p.banks); ++bank)
         for (int64 channel = 0, left; (left = up(bank->outputs - channel, LANES)) > 0; channel += blocks.back().registers * LANES) {
-            int64 registers = widest(targets);
-            while (registers > left) registers = registers == 3 ? 2 : registers / 2;
+            int registers = WIDEST<T>;
+            while (registers > left) registers = narrower(registers);
             blocks.push_back({bank, channel, registers});
         }
     return blocks;
 }
 
-template <int T>
+template <int T, int V = WIDEST<T>>
 static void put_block(const Neighbours& to, const Work& work, const Slide& s, const Block& block)
 {
-    if (T <= 2 && block.registers == 8) put_sums<T, T <= 2 ? 8 : 1>(to, work, s, *block.bank, block.channel);
-    else if (T <= 4 && block.registers == 4) put_sums<T, T <= 4 ? 4 : 1>(to, work, s, *block.bank, block.channel);
-    else if (T == 8 && block.registers == 3) put_sums<T, T == 8 ? 3 : 1>(to, work, s, *block.bank, block.channel);
-    else if (block.registers == 2) put_sums<T, 2>(to, work, s, *block.bank, block.channel);
-    else put_sums<T, 1>(to, work, s, *block.bank, block.channel);
+    if (block.registers == V) put_sums<T, V>(to, work, s, *block.bank, block.channel);
+    else if constexpr (V > 1) put_block<T, narrower(V)>(to, work, s, block);
 }
 
 // A group's images, T in number.
@@ -251,7 +270,7 @@ static void sparse_group(const Group& group, const Work& work, const Slide& s)
     kept_rows.resize(number * s.height);
     List* const lists = kept.data();
     Row* const rows = kept_rows.data();
-    const std::vector<Block> blocks = find_blocks(work, T);
+    const std::vector<Block> blocks = find_blocks<T>(work);
     const int64 count = static_cast<int64>(blocks.size()), chunk = share(strips, up(4 * threads, count), 1), chunks = up(strips, chunk);
 #pragma omp parallel
     {
@@ -277,7 +296,7 @@ static void sparse_group(const Group& group, const Work& work, const Slide& s)
 }
 
 // What `multiply` does, for any kernel, over the images of which at most `most` of a thousand pixels are not 0. If there are others, the
-// function `otherwise` works on all images before. There are `targets` images that are alike, of each as many; weights are (kernel_h,
+// function `otherwise` works on all images before, since it cannot leave some out. There are `targets` images that are alike, of each as many; weights are (kernel_h,
 // channels, kernel_w, filter_size); there is one group of channels.
 static void sparse(
     const Source* sources, const Bank* banks, const Products& p, const Finish* last, const Slide& s, int64 targets, int64 most,

@@ -6,7 +6,7 @@
 
 #include "index.h"
 
-// There may be gaps between rows: from one to the next it is so far. A block: one tile of one row.
+// There may be gaps between the rows of both: from one to the next it is so far. A block: one tile of one row.
 template <typename T>
 __global__ void add(
     const T* __restrict__ many, const T* __restrict__ one, T* __restrict__ sum, int64 rows, int64 rows_of_one, int64 size, int64 apart,

@@ -117,8 +117,8 @@ def scale_channels(x: Array, factor: Array, summand: Array | None, y: Array) -> 
 
 def _by_channel(kernel: str, x: Array, first: Array | None, second: Array | None, y: Array) -> bool:
     *_, channels, size = x.shape
-    rows, (one, other) = math.prod(x.shape[:-1]), (0 if own is None else own for own in (first, second))
-    arguments = (x, one, other, y, rows, channels, size)
+    rows, own = math.prod(x.shape[:-1]), [0 if numbers is None else numbers for numbers in (first, second)]
+    arguments = (x, *own, y, rows, channels, size)
     return launch("channels.cu", kernel, (x,), rows * tiles(size), *arguments, threads=ROW)
 
 

@@ -75,7 +75,7 @@ class BatchNorm(Layer):
         if not all(map(constant, parameters)):
             mean, variance = statistics(parameters)
             return mean, self.deviation(variance)
-        by = float(factor[0])
+        by = factor.tobytes()
         mean = prepared(means, ("mean", by), lambda: statistics(parameters)[0])
         deviation = ("deviation", by, self.eps)
         return mean, prepared(variances, deviation, lambda: self.deviation(statistics(parameters)[1]))

@@ -175,6 +175,13 @@ def test_weights_that_may_change_are_not_packed() -> None:
     assert not sparse.suitable(geometry((3, 3), (1, 1)), [np.ones((4, 4, 3, 3), np.float32)])
 
 
+def test_what_is_packed_for_one_call_lives_until_it_is_read() -> None:
+    """A bias that may change is packed each time."""
+    g, weights, bias = geometry((1, 1), (0, 0)), filters(1000, 512, 1, 1), np.arange(1000, dtype=np.float32)
+    y = convolution.correlate(np.zeros((1, 512, 13, 13), np.float32), weights, g, bias)
+    np.testing.assert_array_equal(y, np.broadcast_to(bias[:, None, None], y.shape))
+
+
 def test_nobody_looks_where_no_zeros_are_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse, "most", lambda *case: pytest.fail("found a question, expected none"))
     with nobody_looks():
