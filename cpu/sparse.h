@@ -18,17 +18,32 @@ struct Group {
 };
 
 // Pixels that are not 0 in all images of a group: by which of a kernel row's filters they are multiplied, c * kernel_w + j if the row
-// began in column 0; and their numbers, one for each image. The q-th pixel's begin at `first[q]`.
+// began in column 0 (in `steps`, below); and their numbers, one for each image. The q-th pixel's begin at `first[q]`.
 struct List {
-    std::vector<int> filters, first;
+    std::vector<int64> filters;
+    std::vector<int> first;
     std::vector<float> numbers;
 };
 
 // Those of a row: in column x from `first[x]` to `first[x + 1]`.
 struct Row {
-    const int *filters, *first;
+    const int64* filters;
+    const int* first;
     const float* numbers;
 };
+
+INLINE int64 filter_size(const Bank& bank) { return (up(bank.outputs, LANES) | 1) * LANES; }  // an odd number of registers
+
+// Banks that add up have filters of one size, and all sources make one list: then it tells how many numbers lie between a filter and the
+// first bank's. Otherwise banks differ in size and share a source: then it tells how many filters lie before one.
+INLINE int64 steps(const Work& work) { return work.p.sum ? filter_size(*work.banks) : 1; }
+
+// How far a source's filters lie from the first bank's.
+INLINE int64 steps_to(const Work& work, const Source& source)
+{
+    const auto place = [](const float* weights) { return reinterpret_cast<intptr_t>(weights) / static_cast<intptr_t>(sizeof(float)); };
+    return work.p.sum ? place(work.banks[&source - work.sources].weights) - place(work.banks[0].weights) : 0;
+}
 
 constexpr int64 LOOKS = 256;   // registers of an image that are looked at to see how many pixels are 0
 constexpr int64 LISTED = 512;  // pixels of a list, of all its images, about: what is read of a channel lies side by side
@@ -58,20 +73,21 @@ static bool mostly_zero(const Source* sources, const Products& p, const Group& g
     return seen > 0 && 1000 * found <= most * seen;
 }
 
-// Which of some pixels are not 0, channel by channel: their numbers, and where each channel's end.
+// Which of some pixels are not 0, channel by channel, of all sources: their numbers, and where each channel's end.
 struct Found {
     std::vector<int> pixels;
     std::vector<int64> ends;
 };
 
-// Some pixels from `from` on, in all channels and in T images, `apart` from each other; nothing is read from `end` of an image on.
+// Some pixels from `from` on, in all channels of a source and in T images, `apart` from each other; nothing is read from `end` of an
+// image on.
 template <int T>
 static void find_pixels(const float* from, const float* end, int64 channels, int64 area, int64 apart, int64 pixels, Found& found)
 {
     const int64 registers = up(pixels, LANES);
     const unsigned last = (2u << (pixels - 1) % LANES) - 1;  // the bits of the last register
-    found.pixels.resize(channels * pixels + LANES), found.ends.resize(channels);
-    int64 count = 0;
+    int64 count = found.ends.empty() ? 0 : found.ends.back();
+    found.pixels.resize(count + channels * pixels + LANES);
     for (int64 c = 0; c < channels; ++c, from += area) {
         if (c + 3 < channels)
             for (int t = 0; t < T; ++t) fetch<0>(from + 3 * area + t * apart, pixels);
@@ -83,7 +99,7 @@ static void find_pixels(const float* from, const float* end, int64 channels, int
                     for (int64 j = 0; i * LANES + j < pixels; ++j) bits |= unsigned(from[t * apart + i * LANES + j] != 0) << j;
             count += put_numbers(i < registers - 1 ? bits : bits & last, static_cast<int>(i * LANES), found.pixels.data() + count);
         }
-        found.ends[c] = count;
+        found.ends.push_back(count);
     }
 }
 
@@ -96,34 +112,45 @@ static int64 count_pixels(const Found& found, int64 pixels, std::vector<int>& fi
     return first[pixels];
 }
 
-// Some rows of T images of so many channels, `apart` from each other; `rows` is where the first one goes.
+// Some rows of T images of all sources; `rows` is where the first one goes.
 template <int T>
-static void list_rows(const float* image, int64 channels, int64 apart, Range here, const Slide& s, List& list, Row* rows)
+static void list_rows(const Work& work, const Group& group, Range here, const Slide& s, List& list, Row* rows)
 {
     static thread_local Found found;
     static thread_local std::vector<int> next;  // of each pixel: where in the list its next channel goes
-    const int64 pixels = (here.end - here.first) * s.width, area = s.height * s.width;
-    const float* from = image + here.first * s.width;
-    find_pixels<T>(from, image + channels * area, channels, area, apart, pixels, found);
+    const int64 pixels = (here.end - here.first) * s.width, area = s.height * s.width, step = steps(work);
+    const auto image_of = [&](const Source& source) { return source.numbers + group.image * source.apart; };
+    found.ends.clear();
+    for (const Source* source = work.sources; source < work.sources + work.p.sources; ++source) {
+        const float* image = image_of(*source);
+        const float *from = image + here.first * s.width, *end = image + source->channels * area;
+        find_pixels<T>(from, end, source->channels, area, group.apart * source->apart, pixels, found);
+    }
     const int64 count = count_pixels(found, pixels, list.first);
     next = list.first;
     if (static_cast<int64>(list.filters.size()) < count) list.filters.resize(count);
     if (static_cast<int64>(list.numbers.size()) < count * T) list.numbers.resize(count * T);
-    int* const filters = list.filters.data();
+    int64* const filters = list.filters.data();
     float* const numbers = list.numbers.data();
-    for (int64 c = 0, i = 0; c < channels; ++c)
-        for (; i < found.ends[c]; ++i) {
-            const int pixel = found.pixels[i], place = next[pixel]++;
-            const float* number = from + c * area + pixel;
-            filters[place] = static_cast<int>(c * s.kernel_w);
+    const int64* end = found.ends.data();  // of a channel
+    int64 i = 0;
+    for (const Source* source = work.sources; source < work.sources + work.p.sources; ++source) {
+        const float* from = image_of(*source) + here.first * s.width;
+        const int64 begin = steps_to(work, *source), apart = group.apart * source->apart;
+        for (int64 c = 0; c < source->channels; ++c, ++end)
+            for (; i < *end; ++i) {
+                const int pixel = found.pixels[i], place = next[pixel]++;
+                const float* number = from + c * area + pixel;
+                filters[place] = begin + c * s.kernel_w * step;
 #pragma GCC unroll 8
-            for (int t = 0; t < T; ++t) numbers[place * T + t] = number[t * apart];
-        }
+                for (int t = 0; t < T; ++t) numbers[place * T + t] = number[t * apart];
+            }
+    }
     const int* first = list.first.data();
     for (int64 q = 0; q < pixels; q += s.width, first += s.width, ++rows) {
         *rows = {filters, first, numbers};
         for (int64 x = 0; x < s.width; ++x)
-            for (int i = first[x]; i < first[x + 1]; ++i) filters[i] += static_cast<int>(x);
+            for (int k = first[x]; k < first[x + 1]; ++k) filters[k] += x * step;
     }
 }
 
@@ -140,63 +167,57 @@ INLINE void transpose(Lanes (&a)[LANES])
     }
 }
 
-INLINE int64 filter_size(const Bank& bank) { return (up(bank.outputs, LANES) | 1) * LANES; }  // an odd number of registers
-
 // What an output sees in a row of pixels; filters count from `begin` on.
 struct Seen {
-    const int* filters;
+    const int64* filters;
     const float* numbers;
     int64 number, begin;
 };
 
-// Some neighbouring outputs of a group's images, of which the first has this number, and what each of them sees in each source:
-// (sources, outputs, kernel_h).
+// Some neighbouring outputs of a group's images, of which the first has this number, and what each of them sees: (outputs, kernel_h).
 struct Neighbours {
     const Group& group;
     int64 first, number;
     const Seen* seen;
 };
 
-// `rows`: of an image's sources.
 static void look(const Row* rows, const Work& work, const Slide& s, int64 targets, int64 first, int64 number, Seen* seen)
 {
-    for (int64 source = 0; source < work.p.sources; ++source, rows += s.height)
-        for (int64 j = 0, y = first / s.columns - s.top, x = first % s.columns - s.left; j < number; ++j, seen += s.kernel_h) {
-            const int64 left = std::clamp<int64>(x, 0, s.width), right = std::clamp<int64>(x + s.kernel_w, 0, s.width);
-            for (int64 i = 0; i < s.kernel_h; ++i) {
-                if (y + i < 0 || y + i >= s.height) {
-                    seen[i] = {nullptr, nullptr, 0, 0};
-                    continue;
-                }
-                const Row& row = rows[y + i];
-                const int begin = row.first[left];
-                const int64 filters = i * work.sources[source].channels * s.kernel_w - x;
-                seen[i] = {row.filters + begin, row.numbers + begin * targets, row.first[right] - begin, filters};
+    const int64 row_size = work.sources->channels * s.kernel_w, step = steps(work);
+    for (int64 j = 0, y = first / s.columns - s.top, x = first % s.columns - s.left; j < number; ++j, seen += s.kernel_h) {
+        const int64 left = std::clamp<int64>(x, 0, s.width), right = std::clamp<int64>(x + s.kernel_w, 0, s.width);
+        for (int64 i = 0; i < s.kernel_h; ++i) {
+            if (y + i < 0 || y + i >= s.height) {
+                seen[i] = {nullptr, nullptr, 0, 0};
+                continue;
             }
-            if (++x == s.columns - s.left) ++y, x = -s.left;
+            const Row& row = rows[y + i];
+            const int begin = row.first[left];
+            seen[i] = {row.filters + begin, row.numbers + begin * targets, row.first[right] - begin, (i * row_size - x) * step};
         }
+        if (++x == s.columns - s.left) ++y, x = -s.left;
+    }
 }
 
-// V registers of a bank's channels from the one numbered `channel` on, of one output after the other, for T targets; of all banks, where
-// they add up.
+// V registers of a bank's channels from the one numbered `channel` on, of one output after the other, for T targets.
 template <int T, int V>
 static void put_sums(const Neighbours& to, const Work& work, const Slide& s, const Bank& bank, int64 channel)
 {
+    const int64 size = filter_size(bank) / steps(work);
     Lanes sums[T][V][LANES];
     for (int64 j = 0; j < to.number; ++j) {
         Lanes sum[T][V] = {};
-        for (const Bank* one = &bank; one < &bank + (work.p.sum ? work.p.banks : 1); ++one) {
-            const int64 size = filter_size(*one);
-            const Seen* seen = to.seen + (one->source * to.number + j) * s.kernel_h;
-            for (int64 i = 0; i < s.kernel_h; ++i) {
-                const float* weights = one->weights + seen[i].begin * size + channel;
-                for (int64 n = 0; n < seen[i].number; ++n) {
-                    const float *own = weights + seen[i].filters[n] * size, *numbers = seen[i].numbers + n * T;
-                    Lanes filter[V];
-                    for (int v = 0; v < V; ++v) filter[v] = load(own + v * LANES);
-                    for (int t = 0; t < T; ++t)
-                        for (int v = 0; v < V; ++v) sum[t][v] += numbers[t] * filter[v];
-                }
+        for (const Seen* seen = to.seen + j * s.kernel_h; seen < to.seen + (j + 1) * s.kernel_h; ++seen) {
+            const float* weights = bank.weights + channel;
+            for (int64 n = 0; n < seen->number; ++n) {
+                const float *own = weights + (seen->begin + seen->filters[n]) * size, *numbers = seen->numbers + n * T;
+                Lanes filter[V];
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) filter[v] = load(own + v * LANES);
+#pragma GCC unroll 8
+                for (int t = 0; t < T; ++t)
+#pragma GCC unroll 8
+                    for (int v = 0; v < V; ++v) sum[t][v] += numbers[t] * filter[v];
             }
         }
         for (int t = 0; t < T; ++t)
@@ -261,13 +282,13 @@ static void put_block(const Neighbours& to, const Work& work, const Slide& s, co
 template <int T>
 static void sparse_group(const Group& group, const Work& work, const Slide& s)
 {
-    const int64 number = work.p.sources, threads = omp_get_max_threads();
-    const int64 some = std::max<int64>(1, std::min(LISTED / (s.width * T), s.height / up(2 * threads, number))), parts = up(s.height, some);
+    const int64 threads = omp_get_max_threads();
+    const int64 some = std::max<int64>(1, std::min(LISTED / (s.width * T), s.height / (2 * threads))), parts = up(s.height, some);
     const int64 outputs = s.rows * s.columns, strips = up(outputs, LANES);
     static thread_local std::vector<List> kept;
     static thread_local std::vector<Row> kept_rows;
-    if (static_cast<int64>(kept.size()) < number * parts) kept.resize(number * parts);
-    kept_rows.resize(number * s.height);
+    if (static_cast<int64>(kept.size()) < parts) kept.resize(parts);
+    kept_rows.resize(s.height);
     List* const lists = kept.data();
     Row* const rows = kept_rows.data();
     const std::vector<Block> blocks = find_blocks<T>(work);
@@ -275,14 +296,10 @@ static void sparse_group(const Group& group, const Work& work, const Slide& s)
 #pragma omp parallel
     {
         const Normals only;
-        std::vector<Seen> seen(number * LANES * s.kernel_h);
+        std::vector<Seen> seen(LANES * s.kernel_h);
 #pragma omp for schedule(dynamic, 1)
-        for (int64 i = 0; i < number * parts; ++i) {
-            const Source& source = work.sources[i / parts];
-            const Range here = {i % parts * some, std::min(i % parts * some + some, s.height)};
-            const float* image = source.numbers + group.image * source.apart;
-            list_rows<T>(image, source.channels, group.apart * source.apart, here, s, lists[i], rows + i / parts * s.height + here.first);
-        }
+        for (int64 i = 0; i < parts; ++i)
+            list_rows<T>(work, group, {i * some, std::min(i * some + some, s.height)}, s, lists[i], rows + i * some);
 #pragma omp for schedule(dynamic, 1)
         for (int64 i = 0; i < count * chunks; ++i) {
             const int64 first = i % chunks * chunk;
