@@ -222,7 +222,7 @@ def _by_channel(
 
 
 def softmax(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
-    rows = (shape[0], math.prod(shape[1:]), 1)  # as at the end of a net
+    rows = (math.prod(shape[:2]), math.prod(shape[2:]), 1)  # of one place each, as at the end of a net
 
     def expected(a: Arrays) -> np.ndarray:
         raised = np.exp(a["x"])
