@@ -48,12 +48,11 @@ INLINE int64 steps_to(const Work& work, const Source& source)
 constexpr int64 LOOKS = 256;   // registers of an image that are looked at to see how many pixels are 0
 constexpr int64 LISTED = 512;  // pixels of a list, of all its images, about: what is read of a channel lies side by side
 
-// A bit for each of some pixels that is not 0 in all of T images, `apart` from each other.
-template <int T>
-INLINE unsigned any_nonzero(const float* pixels, int64 apart)
+// A bit for each of some pixels that is not 0 in all targets' images, `apart` from each other.
+INLINE unsigned any_nonzero(const float* pixels, int64 targets, int64 apart)
 {
     unsigned found = 0;
-    for (int t = 0; t < T; ++t) found |= nonzero(load(pixels + t * apart));
+    for (int64 t = 0; t < targets; ++t) found |= nonzero(load(pixels + t * apart));
     return found;
 }
 
@@ -64,11 +63,8 @@ static bool mostly_zero(const Source* sources, const Products& p, const Group& g
     for (const Source* source = sources; source < sources + p.sources; ++source) {
         const int64 size = source->channels * p.pixels, step = up(size, LOOKS * LANES) * LANES;
         const float* own = source->numbers + group.image * source->apart;
-        for (int64 i = 0; i + LANES <= size; i += step, seen += LANES) {
-            unsigned bits = 0;
-            for (int64 t = 0; t < group.targets; ++t) bits |= nonzero(load(own + i + t * group.apart * source->apart));
-            found += __builtin_popcount(bits);
-        }
+        for (int64 i = 0; i + LANES <= size; i += step, seen += LANES)
+            found += __builtin_popcount(any_nonzero(own + i, group.targets, group.apart * source->apart));
     }
     return seen > 0 && 1000 * found <= most * seen;
 }
@@ -93,7 +89,7 @@ static void find_pixels(const float* from, const float* end, int64 channels, int
             for (int t = 0; t < T; ++t) fetch<0>(from + 3 * area + t * apart, pixels);
         for (int64 i = 0; i < registers; ++i) {
             unsigned bits = 0;
-            if (from + (i + 1) * LANES <= end) bits = any_nonzero<T>(from + i * LANES, apart);
+            if (from + (i + 1) * LANES <= end) bits = any_nonzero(from + i * LANES, T, apart);
             else
                 for (int t = 0; t < T; ++t)
                     for (int64 j = 0; i * LANES + j < pixels; ++j) bits |= unsigned(from[t * apart + i * LANES + j] != 0) << j;
@@ -167,6 +163,14 @@ INLINE void transpose(Lanes (&a)[LANES])
     }
 }
 
+// The terms of such sums, for tile.h: filters stand where pixels stand elsewhere, and the targets' pixels where weights do.
+struct Listed {
+    const int64* filters;
+    int64 begin, size, targets;
+    int64 operator[](int64 n) const { return (begin + filters[n]) * size; }
+    const float* row(const float* next, int64 n) const { return next + n * (targets - ROWS); }
+};
+
 // What an output sees in a row of pixels; filters count from `begin` on.
 struct Seen {
     const int64* filters;
@@ -207,19 +211,8 @@ static void put_sums(const Neighbours& to, const Work& work, const Slide& s, con
     Lanes sums[T][V][LANES];
     for (int64 j = 0; j < to.number; ++j) {
         Lanes sum[T][V] = {};
-        for (const Seen* seen = to.seen + j * s.kernel_h; seen < to.seen + (j + 1) * s.kernel_h; ++seen) {
-            const float* weights = bank.weights + channel;
-            for (int64 n = 0; n < seen->number; ++n) {
-                const float *own = weights + (seen->begin + seen->filters[n]) * size, *numbers = seen->numbers + n * T;
-                Lanes filter[V];
-#pragma GCC unroll 8
-                for (int v = 0; v < V; ++v) filter[v] = load(own + v * LANES);
-#pragma GCC unroll 8
-                for (int t = 0; t < T; ++t)
-#pragma GCC unroll 8
-                    for (int v = 0; v < V; ++v) sum[t][v] += numbers[t] * filter[v];
-            }
-        }
+        for (const Seen* seen = to.seen + j * s.kernel_h; seen < to.seen + (j + 1) * s.kernel_h; ++seen)
+            add_terms(bank.weights + channel, Listed{seen->filters, seen->begin, size, T}, seen->number, seen->numbers, sum);
         for (int t = 0; t < T; ++t)
             for (int v = 0; v < V; ++v) sums[t][v][j] = sum[t][v];
     }
@@ -313,8 +306,8 @@ static void sparse_group(const Group& group, const Work& work, const Slide& s)
 }
 
 // What `multiply` does, for any kernel, over the images of which at most `most` of a thousand pixels are not 0. If there are others, the
-// function `otherwise` works on all images before, since it cannot leave some out. There are `targets` images that are alike, of each as many; weights are (kernel_h,
-// channels, kernel_w, filter_size); there is one group of channels.
+// function `otherwise` works on all images before, since it cannot leave some out. There are `targets` images that are alike, of each as
+// many; weights are (kernel_h, channels, kernel_w, filter_size); there is one group of channels.
 static void sparse(
     const Source* sources, const Bank* banks, const Products& p, const Finish* last, const Slide& s, int64 targets, int64 most,
     Asked otherwise, const int64* arguments)

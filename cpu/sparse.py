@@ -7,14 +7,13 @@ asked to look only where such images are expected: the filters are packed once m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from .plans import Geometry
 from .prepared import constant
+from .within import Within
 
 # What a register of results costs, in cycles, about, as measured within GoogLeNet and SqueezeNet. The usual way, for each product in it:
 DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}  # the latter by its tiles' side
@@ -22,22 +21,10 @@ DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}  # the latter by its tiles' side
 # register of pixels that it takes, to look at it, and to list what is not 0 there.
 FIXED, CHOSEN, LOOKED_AT, LISTED = 40, {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65}, 8, 150
 
-_expected: ContextVar[bool] = ContextVar("expected", default=False)
-
-
-@contextmanager
-def expecting_zeros(wanted: bool = True) -> Iterator[None]:
-    """Within, if it is ``wanted``, images are looked at before they are convolved, and signals before they are sent down."""
-    before = _expected.set(wanted or _expected.get())
-    try:
-        yield
-    finally:
-        _expected.reset(before)
-
-
-def zeros_expected() -> bool:
-    """Whether that is so here."""
-    return _expected.get()
+expecting_zeros = Within(
+    "expecting zeros"
+)  # images are looked at before they are convolved, and signals before they are sent down
+zeros_expected = expecting_zeros.here
 
 
 def suitable(geometry: Geometry, weights: Sequence[np.ndarray]) -> bool:

@@ -34,12 +34,12 @@ struct Ahead {  // what is fetched meanwhile: a place for each term
     int64 apart;
 };
 
-// `offset`: of the terms. The sums are kept in `part` until the end: there the compiler sees that they are registers.
+// Adds terms to sums, which the caller keeps in an array of its own: there the compiler sees that they are registers. `offset`: of the
+// terms.
 template <int V, int R, typename Offsets>
-INLINE void tile(
-    const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V], const Ahead ahead = {nullptr, 0})
+INLINE void add_terms(
+    const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&part)[R][V], const Ahead ahead = {nullptr, 0})
 {
-    Lanes part[R][V] = {};
     for (int64 k = 0; k < terms; ++k, weights += ROWS) {
         const float *at = source + offset[k], *own = offset.row(weights, k);
         __builtin_prefetch(own + AHEAD);
@@ -52,6 +52,14 @@ INLINE void tile(
 #pragma GCC unroll 8
             for (int v = 0; v < V; ++v) part[r][v] += own[r] * x[v];
     }
+}
+
+template <int V, int R, typename Offsets>
+INLINE void tile(
+    const float* source, const Offsets& offset, int64 terms, const float* weights, Lanes (&sum)[R][V], const Ahead ahead = {nullptr, 0})
+{
+    Lanes part[R][V] = {};
+    add_terms(source, offset, terms, weights, part, ahead);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8

@@ -9,15 +9,13 @@ backprop divides, are computed anew where they are small.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 
 import numpy as np
 
 from . import plans
 from .plans import Geometry, Pair, Plan
+from .within import Within
 
 LEAST_CHANNELS = 24  # of both sides, for the transforms to be worth it
 TRANSFORMS = 1.3  # how much they add to the products, about
@@ -38,22 +36,8 @@ G = {  # by the tile's side: the kernel's polynomial at the points, over each on
     2: np.array([[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]),  # 0, 1, -1, infinity
 }
 
-_exactly: ContextVar[bool] = ContextVar("exactly", default=False)
-
-
-@contextmanager
-def exactly(wanted: bool = True) -> Iterator[None]:
-    """Within, if it is ``wanted``, every convolution is a direct sum of products: where all of them are 0, so is the sum."""
-    before = _exactly.set(wanted or _exactly.get())
-    try:
-        yield
-    finally:
-        _exactly.reset(before)
-
-
-def exact() -> bool:
-    """Whether that is wanted here."""
-    return _exactly.get()
+exactly = Within("exactly")  # every convolution is a direct sum of products: where all of them are 0, so is the sum
+exact = exactly.here
 
 
 def suitable(channels: int, outputs: int, spatial: Pair, geometry: Geometry) -> int | None:

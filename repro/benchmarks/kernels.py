@@ -398,8 +398,8 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
-    relu, relu_gradient, add, normalise_channels, scale_channels, softmax, gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share,
-    portion,
+    relu, relu_gradient, add, normalise_channels, scale_channels, softmax,
+    gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share, portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip
 

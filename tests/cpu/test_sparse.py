@@ -122,11 +122,11 @@ def test_each_image_goes_its_own_way(kernel: int, channels: int) -> None:
 
 @contextmanager
 def nobody_looks() -> Iterator[None]:
-    before = sparse._expected.set(False)
+    before = sparse.expecting_zeros.state.set(False)
     try:
         yield
     finally:
-        sparse._expected.reset(before)
+        sparse.expecting_zeros.state.reset(before)
 
 
 def test_one_record_serves_both() -> None:
