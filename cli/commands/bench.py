@@ -1,6 +1,6 @@
 """How fast kernels, layers and whole methods are: each result is held against others' first, then timed in turns with them.
 
-Without --prototxt on GoogLeNet, VGG16 and SqueezeNet, 224 x 224, which need no file. --against torch,onnxruntime adds these, in
+Without --prototxt on GoogLeNet, VGG16 and SqueezeNet, 224 x 224, which need no file. --against torch,onnxruntime,caffe adds these, in
 a checkout of the repository, where they are installed. Exit status 1 where results differ.
 """
 
@@ -24,7 +24,7 @@ AGREES, DIFFERS = 0, 1
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="kernels|layers|methods", help="the tables to make")
-    parser.add_argument("--against", metavar="PEERS", default="", help="torch, onnxruntime, or both: torch,onnxruntime")
+    parser.add_argument("--against", metavar="PEERS", default="", help="some of torch,onnxruntime,caffe")
     parser.add_argument(
         "--prototxt", metavar="P", help="layers and methods of this net, in the place of the standard ones"
     )

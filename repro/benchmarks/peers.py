@@ -19,7 +19,11 @@ from typing import Any
 from ...errors import BadInput, nearest
 from ...executor.device import Device
 
-PEERS = ("torch", "onnxruntime")
+PEERS = {  # and where each is to be had
+    "torch": "pip install torch",
+    "onnxruntime": "pip install onnxruntime",
+    "caffe": "its Python interface, built from github.com/BVLC/caffe and on PYTHONPATH",
+}
 ROOM = f"{__name__.partition('.')[0]}.tests.peers"
 
 
@@ -34,7 +38,7 @@ def _find(name: str, device: Device, threads: int) -> Any:
     try:
         import_module(name)
     except ImportError as error:
-        raise BadInput(f"--against: found {name} not installed ({error}), expected it: pip install {name}") from None
+        raise BadInput(f"--against: found {name} not installed ({error}), expected it: {PEERS[name]}") from None
     try:
         peer = import_module(f"{ROOM}.{name}_peer")
     except ModuleNotFoundError as error:
