@@ -123,6 +123,32 @@ INLINE void interleaved(const float* from, int64 apart, Lanes (&to)[4])
     to[2] = in_turn<0>(more_ac, more_bd), to[3] = in_turn<1>(more_ac, more_bd);
 }
 
+// What there is of a row of which `room` numbers are left, and `instead` in the place of the others.
+INLINE Lanes load_row(const float* from, int64 room, float instead)
+{
+    if (room >= LANES) return load(from);
+    Lanes lanes = Lanes{} + instead;
+#if LANES == 16
+    const __mmask16 there = room > 0 ? (1u << room) - 1 : 0;
+    return reinterpret_cast<Lanes>(_mm512_mask_loadu_ps(reinterpret_cast<__m512>(lanes), there, from));
+#else
+    if (room > 0) std::memcpy(&lanes, from, room * sizeof(float));
+    return lanes;
+#endif
+}
+
+// As much of a register as there is room for.
+INLINE void put_part(Lanes from, int64 room, float* to)
+{
+    if (room >= LANES) return store(to, from);
+    if (room <= 0) return;
+#if LANES == 16
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << room) - 1), reinterpret_cast<__m512>(from));
+#else
+    std::memcpy(to, &from, room * sizeof(float));
+#endif
+}
+
 // A register to its place in a row of a plane, of which `room` numbers are left. What reaches into the next row, that row's first
 // register writes over later.
 template <typename Register, typename Number>

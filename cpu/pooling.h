@@ -10,6 +10,20 @@ typedef int IntegerLanes __attribute__((vector_size(LANES * 4)));
 typedef int IntegerLanesAnywhere __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef signed char ByteLanes __attribute__((vector_size(LANES)));
 
+// LANES small numbers, widened. (GCC 12 would take a vector of bytes apart to convert it.)
+INLINE IntegerLanes widened(const signed char* from)
+{
+#if LANES == 16
+    return reinterpret_cast<IntegerLanes>(_mm512_maskz_cvtepi8_epi32(-1, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif LANES == 8
+    return reinterpret_cast<IntegerLanes>(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+    IntegerLanes numbers;
+    for (int i = 0; i < LANES; ++i) numbers[i] = from[i];
+    return numbers;
+#endif
+}
+
 constexpr float LOWEST = -3.402823466e+38f;
 
 // Where windows lie on a plane. As 64-bit integers in this order they come from Python.
@@ -87,6 +101,46 @@ static void max_pool_rows(const float* planes, const int64* offset, int64 pitch,
     }
 }
 
+// Windows of two or three pixels a side, two pixels apart.
+INLINE bool halving(const Windows& w)
+{
+    return w.stride_h == 2 && w.stride_w == 2 && w.kernel_h == w.kernel_w && (w.kernel_h == 2 || w.kernel_h == 3);
+}
+
+// What one row of pixels, of which `room` are left, has to offer to LANES of such windows: the best of `K`, and which of these it is.
+template <int K>
+INLINE Best best_of_row(const float* pixels, int64 room)
+{
+    const auto from = [&](int64 pixel) { return load_row(pixels + pixel, room - pixel, LOWEST); };
+    const Lanes a = from(0), b = from(LANES), lowest = Lanes{} + LOWEST, first = every_second<0>(a, b);
+    Best best = {first > lowest ? first : lowest, IntegerLanes{}};
+    meet(best, every_second<1>(a, b), IntegerLanes{} + 1);
+    if (K == 3) meet(best, every_second<0>(from(2), from(2 + LANES)), IntegerLanes{} + 2);
+    return best;
+}
+
+// A plane that has no padding in front. The last row of a window of three is the first of the one below, for which `last` keeps it.
+template <int K>
+static void max_pool_halved(const float* plane, const Windows w, Best* last, const Pooled to)
+{
+    for (int64 row = 0; row < w.rows; ++row)
+        for (int64 strip = 0; strip < to.strips; ++strip) {
+            const int64 column = 2 * strip * LANES;
+            const auto best_of = [&](int64 i) {
+                const int64 y = 2 * row + i;
+                return y < w.height ? best_of_row<K>(plane + y * w.width + column, w.width - column) : Best{Lanes{} + LOWEST, {}};
+            };
+            Best best = K == 3 && row > 0 ? last[strip] : best_of(0);
+            for (int i = 1; i < K; ++i) {
+                const Best below = best_of(i);
+                meet(best, below.value, below.cell + i * K);
+                if (i == 2) last[strip] = below;
+            }
+            best.cell = best.value == LOWEST ? IntegerLanes{} - 1 : best.cell;
+            to.put(row, strip, best);
+        }
+}
+
 INLINE auto max_pool_way(const Windows& w)
 {
     if (w.kernel_h * w.kernel_w == 4) return max_pool_plane<4>;
@@ -97,7 +151,7 @@ INLINE auto max_pool_way(const Windows& w)
 // How many planes a thread takes at a time: several, since memory is read fastest in long stretches.
 INLINE int64 at_once(int64 planes) { return std::min<int64>(32, std::max<int64>(1, planes / (4 * omp_get_max_threads()))); }
 
-static void max_pool(
+static void max_pool_laid(
     const float* source, const Planes& p, const int64* plane, const int64* shift, const Windows& w, int64 planes, float* maxima,
     signed char* winners)
 {
@@ -112,6 +166,26 @@ static void max_pool(
         lay(from, end, p, 0, w.rows, size, laid, LOWEST);
         pool(laid, offset.data(), p.pitch, w, {w, maxima + number * windows, winners + number * windows, from + pixels});
     }
+}
+
+static void max_pool_there(const float* source, const Windows& w, int64 planes, float* maxima, signed char* winners)
+{
+    const int64 windows = w.rows * w.columns, pixels = w.height * w.width;
+    const auto pool = w.kernel_h == 3 ? max_pool_halved<3> : max_pool_halved<2>;
+#pragma omp parallel for schedule(dynamic, at_once(planes))
+    for (int64 number = 0; number < planes; ++number) {
+        const float* from = source + number * pixels;
+        const Pooled to{w, maxima + number * windows, winners + number * windows, from + pixels};
+        pool(from, w, reinterpret_cast<Best*>(scratch(2 * to.strips * LANES)), to);
+    }
+}
+
+static void max_pool(
+    const float* source, const Planes& p, const int64* plane, const int64* shift, const Windows& w, int64 planes, float* maxima,
+    signed char* winners)
+{
+    if (halving(w) && w.top == 0 && w.left == 0) max_pool_there(source, w, planes, maxima, winners);
+    else max_pool_laid(source, p, plane, shift, w, planes, maxima, winners);
 }
 
 // Windows as many as pixels, each around its own: then a cell is one number by which pixels lie behind their windows, rows or
@@ -154,70 +228,80 @@ static void send_each(const Windows w, const int64* where, const signed char* wo
     }
 }
 
-// Windows of two or three pixels a side, two pixels apart: in each row every second pixel is the first of one window and the third of
-// the one before; those between are the second of one.
-INLINE bool halving(const Windows& w)
-{
-    return w.stride_h == 2 && w.stride_w == 2 && w.kernel_h == w.kernel_w && (w.kernel_h == 2 || w.kernel_h == 3);
-}
-
-// A plane of windows, from the one in front of the first of each row on; `pitch` from row to row.
+// Of `halving` windows: in each row every second pixel is the first of one window and the third of the one before; those between are
+// the second of one. A plane of windows, with some that nobody won around them; `pitch` from row to row.
 struct Laid {
-    const int* won;
+    const signed char* won;
     const float* from;
     int64 pitch;
 };
 
-// What the windows of one row, and the cells of one of their rows, give to `LANES` pairs of pixels.
+// Where the next plane's signal lies, and where its pixels belong: fetched meanwhile.
+struct Next {
+    const float* signal;
+    float* pixels;
+};
+
+// What LANES windows and those in front of them, in the cells from `first` on of one of their rows, give to as many pairs of pixels.
 template <int K>
-INLINE void give(const Laid& windows, int64 row, int64 pair, int first_cell, Lanes (&pixels)[2])
+INLINE void give(const Laid& windows, int64 at, int first, Lanes (&pixels)[2])
 {
-    const int64 at = row * windows.pitch + 1 + pair;
-    const auto given = [&](int64 window, int cell) {
-        const IntegerLanes winner = *reinterpret_cast<const IntegerLanesAnywhere*>(windows.won + window);
-        return winner == cell ? load(windows.from + window) : Lanes{};
-    };
-    pixels[0] += given(at, first_cell);
-    if (K == 3) pixels[0] += given(at - 1, first_cell + 2);
-    pixels[1] += given(at, first_cell + 1);
+    const IntegerLanes here = widened(windows.won + at), before = widened(windows.won + at - 1);
+    const Lanes from = load(windows.from + at);
+    pixels[0] += here == first ? from : Lanes{};
+    if (K == 3) pixels[0] += before == first + 2 ? load(windows.from + at - 1) : Lanes{};
+    pixels[1] += here == first + 1 ? from : Lanes{};
 }
 
+// Two rows of pixels at a time: the first of one row of windows, which is the third of the row above, and the second. `row_of_pixels`:
+// room for two, where they begin with padding.
 template <int K>
-static void send_halved(const Windows& w, const Laid& windows, float* row_of_pixels, float* pixels)
+static void send_halved(const Windows& w, const Laid& windows, float* row_of_pixels, float* pixels, const Next& next)
 {
-    for (int64 y = 0; y < w.height; ++y, pixels += w.width) {
-        const int64 row = (y + w.top) / 2;
-        const bool second = (y + w.top) % 2;
-        for (int64 pair = 0; 2 * pair < w.left + w.width; pair += LANES) {
-            Lanes sums[2] = {};
-            if (row < w.rows) give<K>(windows, row, pair, second ? K : 0, sums);
-            if (K == 3 && !second && row > 0 && row <= w.rows) give<K>(windows, row - 1, pair, 2 * K, sums);
-            store(row_of_pixels + 2 * pair, in_turn<0>(sums[0], sums[1]));
-            store(row_of_pixels + 2 * pair + LANES, in_turn<1>(sums[0], sums[1]));
+    const int64 pairs = up(w.left + w.width, 2);
+    for (int64 row = 0, y = -w.top; y < w.height; ++row, y += 2) {
+        float* to[2];
+        for (int i = 0; i < 2; ++i) to[i] = w.left ? row_of_pixels + i * (2 * pairs + 2 * LANES) : pixels + (y + i) * w.width;
+        for (int64 pair = 0; pair < pairs; pair += LANES) {
+            Lanes first[2] = {}, second[2] = {};
+            const int64 at = row * windows.pitch + pair, left = 2 * pair, room = w.left + w.width - left;
+            give<K>(windows, at, 0, first);
+            give<K>(windows, at, K, second);
+            if (K == 3) give<K>(windows, at - windows.pitch, 2 * K, first);
+            const auto put = [&](const Lanes (&of)[2], float* here) {
+                put_part(in_turn<0>(of[0], of[1]), room, here + left);
+                put_part(in_turn<1>(of[0], of[1]), room - LANES, here + left + LANES);
+            };
+            if (y >= 0) put(first, to[0]);
+            if (y + 1 < w.height) put(second, to[1]);
+            fetch<0>(next.signal + row * w.columns + pair, LANES);
+            fetch<1>(next.pixels + row * 2 * w.width + 2 * left, 4 * LANES);
         }
-        std::memcpy(pixels, row_of_pixels + w.left, w.width * sizeof(float));
+        for (int i = 0; i < 2 && w.left; ++i)
+            if (y + i >= 0 && y + i < w.height) std::memcpy(pixels + (y + i) * w.width, to[i] + w.left, w.width * sizeof(float));
     }
 }
 
 static void to_winners_halved(
     const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
 {
-    const int64 area = w.height * w.width, number_of = w.rows * w.columns, pairs = (w.left + w.width + 1) / 2;
-    const int64 pitch = std::max(w.columns, pairs) + 1, room = w.rows * pitch + 2 * LANES;
+    const int64 area = w.height * w.width, number_of = w.rows * w.columns, pairs = up(w.left + w.width, 2);
+    const int64 rows = std::max(w.rows, up(w.top + w.height, 2)), pitch = std::max(w.columns, pairs) + 1;
+    const int64 front = pitch + 1, room = front + (rows + 1) * pitch + LANES, pixels_room = 2 * (2 * pairs + 2 * LANES);
     const auto send = w.kernel_h == 3 ? send_halved<3> : send_halved<2>;
 #pragma omp parallel for schedule(dynamic, at_once(planes))
     for (int64 plane = 0; plane < planes; ++plane) {
-        float *laid = scratch(2 * room + 2 * pairs + 4 * LANES), *row_of_pixels = laid + 2 * room;
-        int* won = reinterpret_cast<int*>(laid + room);
-        std::fill_n(won, room, -1);
+        float *laid = scratch(room + pixels_room + room / 4 + 1), *row_of_pixels = laid + room;
+        signed char* won = reinterpret_cast<signed char*>(row_of_pixels + pixels_room);
+        std::memset(won, -1, room);
         for (int64 row = 0; row < w.rows; ++row)
-            for (int64 i = 0; i < w.columns; ++i) won[row * pitch + 1 + i] = winners[plane * number_of + row * w.columns + i];
+            std::memcpy(won + front + row * pitch, winners + plane * number_of + row * w.columns, w.columns);
         for (int64 target = 0; target < targets; ++target) {
             const int64 number = target * planes + plane;
             const float* from = signal + number * number_of;
-            for (int64 row = 0; row < w.rows; ++row)
-                std::memcpy(laid + row * pitch + 1, from + row * w.columns, w.columns * sizeof(float));
-            send(w, {won, laid, pitch}, row_of_pixels, result + number * area);
+            for (int64 row = 0; row < w.rows; ++row) std::memcpy(laid + front + row * pitch, from + row * w.columns, w.columns * sizeof(float));
+            const int64 next = target + 1 < targets ? number + planes : plane + 1;
+            send(w, {won + front, laid + front, pitch}, row_of_pixels, result + number * area, {signal + next * number_of, result + next * area});
             finish(last, number, area, 0, area, result);
         }
     }

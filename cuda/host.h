@@ -31,3 +31,12 @@ static constexpr Dim3 threadIdx{0, 0, 0}, blockDim{1, 1, 1};
 #define SUMMING(...) TOLD(omp simd reduction(+ : __VA_ARGS__))
 #define TOLD(...) _Pragma(#__VA_ARGS__)
 #define UNROLLED _Pragma("GCC unroll 8")
+
+template <int WRITTEN, typename T>
+static inline __attribute__((always_inline)) void fetch(const T* place, long long number)
+{
+    constexpr long long LINE = 64 / sizeof(T);
+    for (long long i = 0; i < number; i += LINE) __builtin_prefetch(place + i, WRITTEN);
+}
+#define FETCH(place, number) fetch<0>(place, number)
+#define FETCH_TO(place, number) fetch<1>(place, number)

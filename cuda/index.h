@@ -4,11 +4,15 @@
 #pragma once
 
 // What a compiler is told of the loop that follows. INDEPENDENT: its turns do not depend on each other, nor on their order,
-// as is so over threadIdx; a GPU's compiler knows. SUMMING: but for `sum`. The CPU's words for them are in host.h.
+// as is so over threadIdx; a GPU's compiler knows. SUMMING: but for `sum`. And what a CPU is told to fetch before its turn, to be read
+// (FETCH) or written (FETCH_TO): `number` neighbours, which need not exist. A GPU has other blocks to turn to meanwhile. The CPU's words
+// for them are in host.h.
 #ifndef INDEPENDENT
 #define INDEPENDENT
 #define UNROLLED _Pragma("unroll")
 #define SUMMING(...)
+#define FETCH(place, number) (void)(place), (void)(number)
+#define FETCH_TO(place, number) (void)(place), (void)(number)
 #endif
 
 typedef long long int64;

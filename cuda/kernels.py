@@ -67,16 +67,22 @@ def window_sums(x: Array, where: Record, sums: Array) -> bool:
 
 def spread(signal: Array, where: Record, pixels: Array) -> bool:
     """``signal`` (..., rows, columns) -> ``pixels`` (..., H, W), each the sum over the windows that cover it."""
-    planes, rows = math.prod(pixels.shape[:-2]), math.prod(pixels.shape[:-1])
-    return launch("average_pool.cu", "spread", (signal,), rows, signal, pixels, planes, where, threads=ROW)
+    planes = math.prod(pixels.shape[:-2])
+    return launch(
+        "average_pool.cu", "spread", (signal,), _blocks(signal, pixels), signal, pixels, planes, where, threads=ROW
+    )
 
 
 def spread_to(signal: Array, where: Record, a: Array, pixels: Array) -> bool:
     """``spread`` of a ``signal`` (K, ..., rows, columns), times ``a`` (..., H, W)."""
-    planes, rows = math.prod(a.shape[:-2]), math.prod(pixels.shape[:-1])
-    targets = math.prod(pixels.shape[: pixels.ndim - a.ndim])
+    planes, targets = math.prod(a.shape[:-2]), math.prod(pixels.shape[: pixels.ndim - a.ndim])
     arguments = (signal, a, pixels, targets, planes, where)
-    return launch("average_pool.cu", "spread_to", (signal,), rows, *arguments, threads=ROW)
+    return launch("average_pool.cu", "spread_to", (signal,), _blocks(signal, pixels), *arguments, threads=ROW)
+
+
+def _blocks(signal: Array, pixels: Array) -> int:
+    """A plane where there is one window, else a row: what a block of average_pool.cu takes of ``pixels``."""
+    return math.prod(pixels.shape[:-2] if signal.shape[-2:] == (1, 1) else pixels.shape[:-1])
 
 
 def relu(x: Array, slope: float, y: Array) -> bool:

@@ -13,6 +13,7 @@
 constexpr int64 STRIP = 256;    // pixels of one image that a block carries through all channels
 constexpr int64 LONGEST = 512;  // as many at most where the gradient is told how many
 constexpr int64 WIDEST = 9;     // the most channels that the gradient's window may have
+constexpr int64 CHANNELS_AHEAD = 3; // so many channels before its turn a strip is fetched
 constexpr int64 USUAL = 5;      // as many as every published net's has: it is summed at once
 
 template <typename T>
@@ -49,6 +50,9 @@ __global__ void lrn(
             const T *enters = x + image + entering * pixels, *leaves = x + image + (entering - window) * pixels;
             const T* before = scale + image + greater(entering - half - 1, 0) * pixels;
             const int64 here = image + greater(entering - half, 0) * pixels;  // until the window is half full: channel 0
+            FETCH(enters + first + CHANNELS_AHEAD * pixels, end - first);
+            FETCH_TO(scale + here + first + CHANNELS_AHEAD * pixels, end - first);
+            FETCH_TO(y + here + first + CHANNELS_AHEAD * pixels, end - first);
             INDEPENDENT
             for (int64 i = first + threadIdx.x; i < end; i += blockDim.x) {
                 T running = before[i];
@@ -132,6 +136,10 @@ __global__ void lrn_gradient(
         for (int64 entering = 0; entering < channels + half; ++entering) {
             const int64 enters = entering * pixels, here = (entering - half) * pixels;
             T* ratio = ratios[entering % window];
+            FETCH(x + image + enters + CHANNELS_AHEAD * pixels, end);
+            FETCH(scale + image + enters + CHANNELS_AHEAD * pixels, end);
+            FETCH(signal + row + enters + CHANNELS_AHEAD * pixels, end);
+            FETCH_TO(to + row + enters + CHANNELS_AHEAD * pixels, end);
             if (entering < channels)
                 enter(x + image + enters, scale + image + enters, signal + row + enters, ratio, to + row + enters, end, beta);
             else

@@ -57,10 +57,12 @@ __device__ void over_channels(const T* signal, T* maps, int64 images, int64 chan
         T* map = maps + number / stretches * pixels;
         const int64 first = number % stretches * STRETCH, end = lesser(first + STRETCH, pixels);
         for (int64 i = first + threadIdx.x; i < end; i += blockDim.x) map[i] = 0;
-        for (int64 c = 0; c < channels; ++c)
+        for (int64 c = 0; c < channels; ++c) {
+            FETCH(image + (c + 1) * pixels + first, end - first);
             INDEPENDENT
             for (int64 i = first + threadIdx.x; i < end; i += blockDim.x)
                 map[i] = Reduction::with(map[i], image[c * pixels + i]);
+        }
         for (int64 i = first + threadIdx.x; i < end; i += blockDim.x) map[i] = Reduction::end(map[i]);
     }
 }

@@ -64,38 +64,40 @@ __device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windo
 
 // ---- backward: what windows send to the pixels under their cells ------------------------------------------------------
 
-// The S pixels from padded column q * S on receive what the windows q, q - 1 ... of row `oh` have for them.
-template <int K, int S, bool CLIPPED, typename Sent, typename T>
-__device__ void spread_group(const Sent& sent, T* row, bool fresh, int64 q, int64 oh, int64 i, const Windows& w)
+// The S pixels from padded column q * S on receive what the windows q, q - 1 ... of ROWS rows have for them: of row `oh` and those
+// above it, by their cells' row i, i + S ...
+template <int K, int S, int ROWS, bool CLIPPED, typename Sent, typename T>
+__device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 i, const Windows& w)
 {
     UNROLLED
     for (int r = 0; r < S; ++r) {
         const int64 x = q * S + r - w.pad.w;
         if (CLIPPED && (x < 0 || x >= w.size.w)) continue;
-        T sum = fresh ? T(0) : row[x];
+        T sum = 0;
         UNROLLED
-        for (int j = r; j < K; j += S) {
-            const int64 ow = q - j / S;
-            if (!CLIPPED || (ow >= 0 && ow < w.positions.w)) sum += sent(i * K + j, oh * w.positions.w + ow);
-        }
+        for (int n = 0; n < ROWS; ++n)
+            UNROLLED
+            for (int j = r; j < K; j += S) {
+                const int64 ow = q - j / S;
+                if (!CLIPPED || (ow >= 0 && ow < w.positions.w)) sum += sent((i + n * S) * K + j, (oh - n) * w.positions.w + ow);
+            }
         row[x] = sum;
     }
 }
 
-// `fresh`: the row has no numbers yet.
-template <int K, int S, typename Sent, typename T>
-__device__ void spread_columns(const Sent& sent, T* row, bool fresh, int64 oh, int64 i, const Windows& w)
+template <int K, int S, int ROWS, typename Sent, typename T>
+__device__ void spread_columns(const Sent& sent, T* row, int64 oh, int64 i, const Windows& w)
 {
     const int64 first = w.pad.w / S, end = divided_up(w.size.w + w.pad.w, S);
     const int64 from = lesser(greater(divided_up(w.pad.w, S), (K - 1) / S), end);
     const int64 to = greater(lesser((w.size.w + w.pad.w) / S, w.positions.w), from);
     for (int64 q = first + threadIdx.x; q < from; q += blockDim.x)
-        spread_group<K, S, true>(sent, row, fresh, q, oh, i, w);
+        spread_group<K, S, ROWS, true>(sent, row, q, oh, i, w);
     INDEPENDENT
     for (int64 q = from + threadIdx.x; q < to; q += blockDim.x)
-        spread_group<K, S, false>(sent, row, fresh, q, oh, i, w);
+        spread_group<K, S, ROWS, false>(sent, row, q, oh, i, w);
     for (int64 q = to + threadIdx.x; q < end; q += blockDim.x)
-        spread_group<K, S, true>(sent, row, fresh, q, oh, i, w);
+        spread_group<K, S, ROWS, true>(sent, row, q, oh, i, w);
 }
 
 // Any window: cell after cell of its row i. Neighbouring cells meet the same pixels, so threads wait between them.
@@ -118,19 +120,16 @@ __device__ void clear_row(T* row, const Windows& w)
     for (int64 x = threadIdx.x; x < w.size.w; x += blockDim.x) row[x] = 0;
 }
 
+// Windows of row down / S and above meet pixel row h, as far as their cells and they themselves reach.
 template <int K, int S, typename Sent, typename T>
 __device__ void spread_row_of(const Sent& sent, T* row, int64 h, const Windows& w)
 {
-    const int64 down = h + w.pad.h;
-    bool fresh = true;
-    for (int64 i = down % S; i < K; i += S) {
-        const int64 oh = (down - i) / S;
-        if (down < i || oh >= w.positions.h) continue;
-        spread_columns<K, S>(sent, row, fresh, oh, i, w);
-        __syncthreads();
-        fresh = false;
-    }
-    if (fresh) clear_row(row, w);
+    const int64 down = h + w.pad.h, lowest = lesser(down / S, w.positions.h - 1), i = down - lowest * S;
+    const int64 rows = lesser(divided_up(K - i, S), lowest + 1);
+    if (rows >= 3) return spread_columns<K, S, 3>(sent, row, lowest, i, w);
+    if (rows == 2) return spread_columns<K, S, 2>(sent, row, lowest, i, w);
+    if (rows == 1) return spread_columns<K, S, 1>(sent, row, lowest, i, w);
+    clear_row(row, w);
 }
 
 // Pixel row h: the sum of sent(cell, window) over all windows that meet a pixel, in raster order of the cells that do.

@@ -268,10 +268,19 @@ class Pooling(Layer):
         return y.reshape(shape), winners.reshape(shape)
 
     def _divisor(self, array: Array, bottom: Shape | None = None) -> Array:
-        divisor, dtype = self.windows(bottom or array.shape).divisor, array.dtype
-        if isinstance(array, np.ndarray):
-            return prepared(divisor, dtype, lambda: divisor.astype(dtype))
-        return array_module(array).asarray(divisor, dtype)
+        """(pooled H, pooled W); one for each channel where that is a single number: kernels like long rows."""
+        bottom, dtype = bottom or array.shape, array.dtype
+        divisor = self.windows(bottom).divisor
+        shape = (bottom[-3], 1, 1) if divisor.size == 1 else divisor.shape
+
+        def make() -> np.ndarray:
+            return np.broadcast_to(divisor, shape).astype(dtype)
+
+        return (
+            prepared(divisor, (dtype, shape), make)
+            if isinstance(array, np.ndarray)
+            else array_module(array).asarray(make())
+        )
 
     def _stochastic_gradient(self, x: Array, signal: Array) -> Array:
         sums, squares = self.window_sums(x), self.window_sums(x * x)
