@@ -192,26 +192,33 @@ static void max_pool(
 // not, since beyond a row's end a cell wins nothing.
 INLINE bool around(const Windows& w) { return w.stride_h == 1 && w.stride_w == 1 && w.rows == w.height && w.columns == w.width; }
 
-// `won`, `from`: with room before and behind them.
-template <int K>
-static void send_around(const Windows w, const int* won, const float* from, const float* next, float* pixels)
+// A plane's pixels under T targets, which share the winners: planes of signals, and of pixels, `apart` from target to target. `won`,
+// `laid`: with room before and behind them; the signals are laid `room` apart.
+template <int K, int T>
+static void send_around(
+    const Windows& w, const signed char* won, const float* laid, int64 room, const float* signal, float* pixels, int64 apart)
 {
     const int64 area = w.height * w.width;
     for (int64 i = 0; i < area; i += LANES) {
-        __builtin_prefetch(next + i);
-        __builtin_prefetch(pixels + area + i, 1);
-        Lanes sum{};
+        Lanes sums[T] = {};
         int cell = 0;
         for (int y = 0; y < (K ? K : w.kernel_h); ++y) {
             int64 window = i + (w.top - y) * w.width + w.left;
             for (int x = 0; x < (K ? K : w.kernel_w); ++x, --window, ++cell) {
-                const IntegerLanes winner = *reinterpret_cast<const IntegerLanesAnywhere*>(won + window);
-                sum += winner == cell ? load(from + window) : Lanes{};
+                const auto won_here = widened(won + window) == cell;
+                for (int t = 0; t < T; ++t) sums[t] += won_here ? load(laid + t * room + window) : Lanes{};
             }
         }
-        put_row(sum, area - i, pixels + i);
+        for (int t = 0; t < T; ++t) {
+            put_row(sums[t], area - i, pixels + t * apart + i);
+            __builtin_prefetch(signal + t * apart + area + i);
+            __builtin_prefetch(pixels + t * apart + area + i, 1);
+        }
     }
 }
+
+template <int T>
+INLINE auto around_way(const Windows& w) { return w.kernel_h == 3 && w.kernel_w == 3 ? send_around<3, T> : send_around<0, T>; }
 
 // One window after the other, the last one first. `where`: how far a cell's pixel lies from that of a window's first cell.
 static void send_each(const Windows w, const int64* where, const signed char* won, const float* from, float* pixels)
@@ -311,19 +318,20 @@ static void to_winners_around(
     const float* signal, const signed char* winners, const Windows& w, int64 targets, int64 planes, const Finish* last, float* result)
 {
     const int64 area = w.height * w.width, margin = w.kernel_h * w.width + w.kernel_w, room = area + 2 * margin + LANES;
-    const auto send = w.kernel_h == 3 && w.kernel_w == 3 ? send_around<3> : send_around<0>;
 #pragma omp parallel for schedule(dynamic, at_once(planes))
     for (int64 plane = 0; plane < planes; ++plane) {
-        float* laid = scratch(2 * room);
-        int* won = reinterpret_cast<int*>(laid + room);
-        std::fill_n(won, room, -1);
-        for (int64 i = 0; i < area; ++i) won[margin + i] = winners[plane * area + i];
-        for (int64 target = 0; target < targets; ++target) {
-            const int64 number = target * planes + plane;
-            const float* from = signal + number * area;
-            std::memcpy(laid + margin, from, area * sizeof(float));
-            send(w, won + margin, laid + margin, from + area, result + number * area);
-            finish(last, number, area, 0, area, result);
+        float* laid = scratch(4 * room + room / 4 + 1);
+        signed char* won = reinterpret_cast<signed char*>(laid + 4 * room);
+        std::memset(won, -1, room);
+        std::memcpy(won + margin, winners + plane * area, area);
+        for (int64 target = 0, together; target < targets; target += together) {
+            const int64 left = targets - target, first = target * planes + plane;
+            together = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            const auto send = together == 4 ? around_way<4>(w) : together == 2 ? around_way<2>(w) : around_way<1>(w);
+            for (int64 t = 0; t < together; ++t)
+                std::memcpy(laid + t * room + margin, signal + (first + t * planes) * area, area * sizeof(float));
+            send(w, won + margin, laid + margin, room, signal + first * area, result + first * area, planes * area);
+            for (int64 t = 0; t < together; ++t) finish(last, first + t * planes, area, 0, area, result);
         }
     }
 }
