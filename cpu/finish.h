@@ -27,19 +27,6 @@ INLINE void fetch_for(const Finish* f, int64 image, int64 size, int64 first, int
     if (f->where) fetch<0>(f->where + shared, number);
 }
 
-// Some neighbouring numbers of an image, from the one numbered `first` on, of which there are `sums`. `size`: of an image.
-INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* sums, float* result)
-{
-    float* there = result + image * size + first;
-    if (f) {
-        const int64 shared = image % f->images * size + first;
-        if (f->times) for (int64 i = 0; i < number; ++i) sums[i] *= f->times[shared + i];
-        if (f->onto) for (int64 i = 0; i < number; ++i) sums[i] = f->onto[image * size + first + i] + sums[i];
-        if (f->where) for (int64 i = 0; i < number; ++i) sums[i] *= f->where[shared + i] > 0 ? 1.0f : 0.0f;
-    }
-    if (sums != there) std::memcpy(there, sums, number * sizeof(float));
-}
-
 // Where some numbers of an image lie: in the result, and in what targets share.
 struct Place {
     int64 own, shared;
@@ -49,21 +36,35 @@ struct Place {
     Place operator+(int64 numbers) const { return {own + numbers, shared + numbers}; }
 };
 
-// The same for a few registers of an image's numbers.
+// What becomes of a register of sums, of which the first `number` count.
+INLINE Lanes finished(const Finish& f, Place there, Lanes sums, int64 number)
+{
+    if (f.times) sums = rounded(sums * load_row(f.times + there.shared, number, 0));
+    if (f.onto) sums = load_row(f.onto + there.own, number, 0) + sums;
+    if (f.where) sums *= load_row(f.where + there.shared, number, 0) > 0 ? Lanes{} + 1.0f : Lanes{};
+    return sums;
+}
+
+// A few registers of neighbouring numbers of an image.
 template <int V>
 INLINE void finish(const Finish& f, Place there, const Lanes (&sums)[V], float* result)
 {
-    for (int v = 0; v < V; ++v) {
-        Lanes sum = sums[v];
-        if (f.times) sum = rounded(sum * load(f.times + there.shared + v * LANES));
-        if (f.onto) sum = load(f.onto + there.own + v * LANES) + sum;
-        if (f.where) sum *= load(f.where + there.shared + v * LANES) > 0 ? Lanes{} + 1.0f : Lanes{};
-        store(result + there.own + v * LANES, sum);
+    for (int v = 0; v < V; ++v) store(result + there.own + v * LANES, finished(f, there + v * LANES, sums[v], LANES));
+}
+
+// Any number of them, from the one numbered `first` on. `size`: of an image.
+INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, const float* sums, float* result)
+{
+    const Finish last = f ? *f : Finish{};
+    const Place there = Place(last, image, size) + first;
+    for (int64 i = 0; i < number; i += LANES) {
+        const int64 room = number - i;
+        put_part(finished(last, there + i, load_row(sums + i, room, 0), room), room, result + there.own + i);
     }
 }
 
 // The same for sums that are where they belong.
 INLINE void finish(const Finish* f, int64 image, int64 size, int64 first, int64 number, float* result)
 {
-    finish(f, image, size, first, number, result + image * size + first, result);
+    if (f) finish(f, image, size, first, number, result + image * size + first, result);
 }

@@ -151,6 +151,8 @@ INLINE void put_part(Lanes from, int64 room, float* to)
 
 // A register to its place in a row of a plane, of which `room` numbers are left. What reaches into the next row, that row's first
 // register writes over later.
+INLINE void put_row(const Lanes& from, int64 room, float* to) { put_part(from, room, to); }
+
 template <typename Register, typename Number>
 INLINE void put_row(const Register& from, int64 room, Number* to)
 {

@@ -39,7 +39,7 @@ INLINE void copy(const float* from, int64 number, const float* end, float* to)
 {
     int64 i = 0;
     for (; i < number && end - from >= i + LANES; i += LANES) store(to + i, load(from + i));
-    if (i < number) std::memcpy(to + i, from + i, (number - i) * sizeof(float));
+    if (i < number) store(to + i, load_row(from + i, number - i, 0));
 }
 
 // `number` pixels of a row from p.left on, with `padding` where there is none; up to LANES numbers are written beyond.
