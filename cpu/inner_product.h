@@ -7,6 +7,7 @@
 constexpr int IMAGES = ROWS, OUTPUTS = VECTORS;  // of a tile of dot products
 constexpr int64 COLUMNS = 6272;                  // of the transposed product: they stay next to the core while rows go by,
 constexpr int AT_ONCE = 4;                       // so many at a time
+constexpr int64 SOON = 512;                      // weights are fetched so many before their turn
 
 INLINE Lanes positive_part(Lanes w) { return w < 0 ? Lanes{} : w; }
 
@@ -41,7 +42,11 @@ INLINE void dot_products(const float* x, const float* weights, const float* bias
     Lanes sum[N][O] = {}, excited[N][O] = {};
     for (int64 k = 0; k < features; k += LANES) {
         Lanes w[O], positive[O];
-        for (int o = 0; o < O; ++o) w[o] = load_some(weights + o * features + k, features - k), positive[o] = positive_part(w[o]);
+        for (int o = 0; o < O; ++o) {
+            const float* from = weights + o * features + k;
+            __builtin_prefetch(from + SOON);
+            w[o] = load_some(from, features - k), positive[o] = positive_part(w[o]);
+        }
         for (int n = 0; n < N; ++n) {
             const Lanes value = load_some(x + n * features + k, features - k);
             for (int o = 0; o < O; ++o) {
@@ -94,7 +99,11 @@ INLINE void add_rows(
     const int64 whole = columns / LANES * LANES;
     for (int64 k = 0; k < whole; k += LANES) {
         Lanes w[O];
-        for (int o = 0; o < O; ++o) w[o] = weight<positive>(weights + rows[o] * features + k);
+        for (int o = 0; o < O; ++o) {
+            const float* from = weights + rows[o] * features + k;
+            __builtin_prefetch(from + SOON);
+            w[o] = weight<positive>(from);
+        }
         for (int64 n = 0; n < images; ++n) {
             Lanes sum = load(x + n * features + k);
             for (int o = 0; o < O; ++o) sum += signal[n * outputs + rows[o]] * w[o];
