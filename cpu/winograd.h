@@ -59,38 +59,63 @@ struct Section {
 template <int OUT>
 INLINE int64 laid_room(int64 pitch, int64 rows) { return up(rows * pitch * OUT, LANES) * LANES + (OUT + 2) * LANES; }
 
-// Pixels of tiles side by side -> the columns that these see, `size` apart; up to LANES numbers are written beyond each. `next`: the
-// same pixels, but from each one's next tile.
+// Pixels of tiles side by side -> their columns, `size` apart; up to LANES numbers are written beyond each.
 template <int OUT>
-INLINE void split(const float* pixels, const float* next, int64 tiles, float* to, int64 size)
+INLINE void split(const float* pixels, int64 tiles, float* to, int64 size)
 {
     for (int64 q = 0; q < tiles; q += LANES) {
-        Lanes column[OUT], beyond[OUT];
+        Lanes column[OUT];
         in_phases(pixels + q * OUT, column);
-        in_phases(next + q * OUT, beyond);
-        for (int x = 0; x < OUT + 2; ++x) store(to + x * size + q, x < OUT ? column[x] : beyond[x - OUT]);
+        for (int x = 0; x < OUT; ++x) store(to + x * size + q, column[x]);
     }
 }
 
-// What some rows of tiles see of one channel, as planes of tiles; the last two rows and columns of a tile are the next one's first.
-// Rows of few tiles are split together. `laid`: room for twice as many pixels, see `laid_room`.
+// A row of pixels -> the columns of a row of tiles. It is read where it lies, if that is inside the plane with all that a register
+// reads; what lies around it is then made padding. `laid`: room for the row elsewhere.
+template <int OUT>
+INLINE void split_row(const float* plane, const Planes& p, int64 y, float* laid, float* to, int64 size)
+{
+    const int64 wide = p.pitch * OUT, at = y * p.width + p.left;
+    if (y < 0 || y >= p.height || at < 0 || at + up(p.pitch, LANES) * LANES * OUT > p.height * p.width) {
+        lay_pixels(plane, plane + p.height * p.width, p, y, 0, wide, laid);
+        return split<OUT>(laid, p.pitch, to, size);
+    }
+    split<OUT>(plane + at, p.pitch, to, size);
+    const Range real = inside(p.left, 1, p.width, wide);
+    for (int64 x = 0; x < real.first; ++x) to[x % OUT * size + x / OUT] = 0;
+    for (int64 x = real.end; x < wide; ++x) to[x % OUT * size + x / OUT] = 0;
+}
+
+// The last two columns that tiles see are the first two of the tile beside; beside the last one of a row they are pixels again, `y`
+// of the first row, OUT rows apart.
+template <int OUT>
+INLINE void lay_beside(const float* plane, const Planes& p, int64 y, int64 rows, int64 size, float* to)
+{
+    for (int x = 0; x < 2; ++x) {
+        const float* first = to + x * size;
+        float *last = to + (OUT + x) * size, *end = last + p.pitch - 1;
+        for (int64 q = 0; q < rows * p.pitch; q += LANES) store(last + q, load(first + q + 1));
+        for (int64 row = 0; row < rows; ++row) end[row * p.pitch] = 0;
+        const int64 column = p.left + p.pitch * OUT + x;
+        const Range real = inside(y, OUT, column < p.width ? p.height : 0, rows);
+        for (int64 row = real.first; row < real.end; ++row) end[row * p.pitch] = plane[(y + row * OUT) * p.width + column];
+    }
+}
+
+// What some rows of tiles see of one channel, as planes of tiles; the last two rows of a tile are the next one's first. Rows of few
+// tiles are split together. `laid`: room for all of them, see `laid_room`.
 template <int OUT>
 static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* laid, float* to)
 {
-    constexpr int SEEN = OUT + 2;
     const int64 wide = p.pitch * OUT;
-    const bool together = p.pitch < LANES;
-    float* next = laid + laid_room<OUT>(p.pitch, rows + 1);
-    for (int64 y = 0; y < OUT; ++y, to += SEEN * size) {
-        const int64 number = rows + (y < 2);
-        for (int64 row = 0; row < number; ++row) {  // beyond a row there are two pixels more, which the next one writes over
-            float* here = laid + row * wide;
-            lay_pixels(plane, plane + p.height * p.width, p, p.top + (first + row) * OUT + y, 0, wide + 2, here);
-            if (together)
-                for (int64 x = 0; x < wide - OUT + 2; x += LANES) store(next + row * wide + x, load(here + OUT + x));
-            else split<OUT>(here, here + OUT, p.pitch, to + row * p.pitch, size);
-        }
-        if (together) split<OUT>(laid, next, number * p.pitch, to, size);
+    const bool together = p.pitch <= LANES / 2;
+    for (int64 i = 0; i < OUT; ++i, to += (OUT + 2) * size) {
+        const int64 number = rows + (i < 2), y = p.top + first * OUT + i;
+        for (int64 row = 0; row < number; ++row)  // what is written beyond a row, the next one writes over
+            if (together) lay_pixels(plane, plane + p.height * p.width, p, y + row * OUT, 0, wide, laid + row * wide);
+            else split_row<OUT>(plane, p, y + row * OUT, laid, to + row * p.pitch, size);
+        if (together) split<OUT>(laid, number * p.pitch, to, size);
+        lay_beside<OUT>(plane, p, y, number, size, to);
     }
 }
 
