@@ -208,6 +208,54 @@ INLINE void products(
     }
 }
 
+// The same for a few tiles at the end, with which a register would be all but empty: here it holds a block's rows, and those of some
+// blocks go by together. Each sum's terms are added in the same order, so a tile's bits do not hang on where it stands.
+typedef float RowsAtOnce __attribute__((vector_size(ROWS * 4)));
+typedef float RowsAnywhere __attribute__((vector_size(ROWS * 4), aligned(4), may_alias));
+
+template <int T, int B>
+INLINE void few_products_of(const float* x, int64 terms, const float* weights, float* sums, int64 apart)
+{
+    RowsAtOnce sum[B][T] = {};
+    for (int64 k = 0; k < terms; ++k)
+        for (int b = 0; b < B; ++b) {
+            const RowsAtOnce own = *reinterpret_cast<const RowsAnywhere*>(weights + (b * terms + k) * ROWS);
+            for (int t = 0; t < T; ++t) sum[b][t] += own * x[k * T + t];
+        }
+    for (int b = 0; b < B; ++b)
+        for (int t = 0; t < T; ++t)
+            for (int r = 0; r < ROWS; ++r) sums[(b * ROWS + r) * apart + t] = sum[b][t][r];
+}
+
+template <int T>
+static void few_products(const float* places, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart, float* x)
+{
+    constexpr int B = 8 / T;
+    for (int64 k = 0; k < terms; ++k)
+        for (int t = 0; t < T; ++t) x[k * T + t] = places[k * apart + t];
+    int64 block = 0;
+    for (; block + B <= blocks; block += B)
+        few_products_of<T, B>(x, terms, weights + block * terms * ROWS, sums + block * ROWS * apart, apart);
+    for (; block < blocks; ++block)
+        few_products_of<T, 1>(x, terms, weights + block * terms * ROWS, sums + block * ROWS * apart, apart);
+}
+
+constexpr int64 FEW_TILES = 4;
+
+// All tiles at one place. `x`: room for as many as `FEW_TILES` of all terms.
+INLINE void all_products(
+    const float* places, int64 tiles, int64 terms, const float* weights, int64 blocks, float* sums, int64 apart, float* x)
+{
+    const int64 left = tiles % LANES, whole = tiles - left;
+    const bool few = whole > 0 && left > 0 && left <= FEW_TILES;
+    in_tiles(few ? whole / LANES : up(tiles, LANES), [&](auto width, int64 first) {
+        products(width, places + first * LANES, terms, weights, blocks, sums + first * LANES, apart);
+    });
+    if (!few) return;
+    const auto rest = left == 1 ? few_products<1> : left == 2 ? few_products<2> : left == 3 ? few_products<3> : few_products<4>;
+    rest(places + whole, terms, weights, blocks, sums + whole, apart, x);
+}
+
 // Sums so small that they may be nothing but rounding are computed anew, directly: excitation backprop divides by them, and asks which
 // are exactly 0. As addresses in this order they come from Python.
 struct Guard {
@@ -284,8 +332,8 @@ static void winograd(
         const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
         const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
         const int64 pixels_room = OUT * laid_room<OUT>(p.pitch, even + 1), planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
-        float* laid = scratch(pixels_room + planes_room + PLACES * (apart + sums_apart));
-        float *planes = laid + pixels_room, *places = planes + planes_room, *sums = places + PLACES * apart;
+        float* laid = scratch(pixels_room + planes_room + PLACES * (apart + sums_apart) + FEW_TILES * p.channels);
+        float *planes = laid + pixels_room, *places = planes + planes_room, *sums = places + PLACES * apart, *few = sums + PLACES * sums_apart;
 
         const auto section_of = [&](int64 i) {
             const int64 one = part * together + i, first = one % strips * even;
@@ -305,10 +353,7 @@ static void winograd(
         }
         for (int64 place = 0; place < PLACES; ++place) {
             const float* own = weights + ((group * PLACES + place) * blocks + block) * p.channels * ROWS;
-            in_tiles(up(all * tiles, LANES), [&](auto tile_width, int64 first) {
-                const float* at = places + place * apart + first * LANES;
-                products(tile_width, at, p.channels, own, here, sums + place * sums_apart + first * LANES, width);
-            });
+            all_products(places + place * apart, all * tiles, p.channels, own, here, sums + place * sums_apart, width, few);
         }
         float* phases = places;  // no longer needed
         const int64 phase_size = up(tiles, LANES) * LANES + LANES;
