@@ -87,20 +87,24 @@ INLINE void in_tiles(int64 vectors, const Work& work)
 template <int R>
 using Rows = std::integral_constant<int, R>;
 
-constexpr int FEW = ROWS / 2;  // channels that a tile of half the rows can hold, as those of an image: it may be twice as wide
+constexpr int FEW = ROWS / 2;  // channels that a tile of half the rows can hold: it may be twice as wide
+constexpr int COLOURS = 3;     // channels of an image, whose tiles have rows for no more
 
-// The same for such tiles, of at most `most` vectors; never 1 where 4 and 3, or 3 and 2, will do.
-template <typename Work>
-INLINE void in_wide_tiles(int64 vectors, int64 most, const Work& work)
+template <int MOST, typename Work>
+INLINE void of_width(int64 wide, const Work& work)
+{
+    if (wide == MOST) return work(Width<MOST>{});
+    if constexpr (MOST > 1) of_width<MOST - 1>(wide, work);
+}
+
+// The same for tiles of MOST vectors, or `most`, and as even as may be.
+template <int MOST, typename Work>
+INLINE void in_even_tiles(int64 vectors, int64 most, const Work& work)
 {
     for (int64 first = 0, wide; first < vectors; first += wide) {
         const int64 left = vectors - first;
-        wide = std::min({left, most, int64(2 * VECTORS)});
-        if (wide == 6 && left != 7) work(Width<6>{}, first);
-        else if (wide == 4 || wide == 6) work(Width<4>{}, first), wide = 4;
-        else if (wide >= 3) work(Width<3>{}, first), wide = 3;
-        else if (wide == 2) work(Width<2>{}, first);
-        else work(Width<1>{}, first);
+        wide = up(left, up(left, std::min<int64>(most, MOST)));
+        of_width<MOST>(wide, [&](auto width) { work(width, first); });
     }
 }
 
