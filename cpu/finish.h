@@ -9,13 +9,6 @@ struct Finish {
     int64 images = 1;
 };
 
-// Some numbers fetched before their turn: to be read, or to be written.
-template <int written, typename Number>
-INLINE void fetch(const Number* numbers, int64 size)
-{
-    for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
-}
-
 // What `finish` will need, before its turn: it often comes from far.
 INLINE void fetch_for(const Finish* f, int64 image, int64 size, int64 first, int64 number, const float* result)
 {

@@ -9,6 +9,13 @@ typedef float LanesAnywhere __attribute__((vector_size(LANES * 4), aligned(4), m
 INLINE Lanes load(const float* from) { return *reinterpret_cast<const LanesAnywhere*>(from); }
 INLINE void store(float* to, Lanes lanes) { *reinterpret_cast<LanesAnywhere*>(to) = lanes; }
 
+// Some numbers fetched before their turn: to be read, or to be written.
+template <int written, typename Number>
+INLINE void fetch(const Number* numbers, int64 size)
+{
+    for (int64 i = 0; i < size; i += 64 / int64(sizeof(Number))) __builtin_prefetch(numbers + i, written);
+}
+
 // A product as it is rounded, though a sum follows: what is added here in registers is the same to the last bit as what is stored first.
 INLINE Lanes rounded(Lanes product)
 {

@@ -91,7 +91,9 @@ static void lay(
     if (static_cast<int64>(pixels.size()) < most) pixels.resize(most);
     float* const laid = pixels.data();
     const float* const begin = source;
-    for (int64 channel = 0; channel < p.channels; ++channel, source += area)
+    const int64 lowest = std::max<int64>(0, p.top + first * p.phases_h), highest = std::min(p.height, p.top + (first + rows + p.reach) * p.phases_h);
+    for (int64 channel = 0; channel < p.channels; ++channel, source += area) {
+        fetch<0>(source + area + lowest * p.width, (highest - lowest) * p.width);
         for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size) {
             for (int64 row = 0; row < rows + p.reach; ++row) {
                 const int64 y = p.top + phase_h + (first + row) * p.phases_h, at = y * p.width + p.left + (source - begin);
@@ -107,6 +109,7 @@ static void lay(
             for (int64 phase = 0; phase < p.phases_w; ++phase)
                 std::fill_n(to + phase * size + (rows + p.reach) * p.pitch, padding_before(p), padding);
         }
+    }
     std::memset(to, 0, (p.pitch + VECTORS * LANES) * sizeof(float));
 }
 
