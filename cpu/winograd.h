@@ -265,17 +265,24 @@ struct Guard {
 
 constexpr float SMALL = 1e-4f;  // of what a sum could be at most; Winograd's way is some 1e-6 of that off
 
+// The rows of pixels that some rows of tiles see.
+template <int OUT>
+INLINE Range seen_by(const Planes& p, const Section& section)
+{
+    const int64 first = p.top + section.first * OUT;
+    return {std::max<int64>(0, first), std::min(p.height, first + section.rows * OUT + 2)};
+}
+
 // max |pixel| of what some rows of tiles see, of all channels of a group.
 template <int OUT>
 static float greatest(const float* image, const Planes& p, const Section& section)
 {
-    const int64 first = std::max<int64>(0, p.top + section.first * OUT);
-    const int64 end = std::min(p.height, p.top + (section.first + section.rows) * OUT + 2);
+    const Range seen = seen_by<OUT>(p, section);
     float most = 0;
     for (int64 c = 0; c < p.channels; ++c) {
         const float* plane = image + c * p.height * p.width;
 #pragma omp simd reduction(max : most)
-        for (int64 i = first * p.width; i < end * p.width; ++i) most = std::max(most, std::abs(plane[i]));
+        for (int64 i = seen.first * p.width; i < seen.end * p.width; ++i) most = std::max(most, std::abs(plane[i]));
     }
     return most;
 }
@@ -345,8 +352,10 @@ static void winograd(
             const Section section = section_of(i);
             const float* image = image_of(section);
             if (guard) most.push_back(greatest<OUT>(image, p, section));
+            const Range seen = seen_by<OUT>(p, section);
             for (int64 c = 0; c < p.channels; ++c) {
                 const float* plane = image + c * p.height * p.width;
+                fetch<0>(plane + (p.height + seen.first) * p.width, (seen.end - seen.first) * p.width);  // of the next channel
                 lay_tiles<OUT>(plane, p, section.first, section.rows, size, laid, planes);
                 transform_channel<OUT>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
