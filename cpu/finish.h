@@ -12,8 +12,8 @@ struct Finish {
 // What `finish` will need, before its turn: it often comes from far.
 INLINE void fetch_for(const Finish* f, int64 image, int64 size, int64 first, int64 number, const float* result)
 {
-    if (!f) return;
     fetch<1>(result + image * size + first, number);
+    if (!f) return;
     const int64 shared = image % f->images * size + first;
     if (f->onto) fetch<0>(f->onto + image * size + first, number);
     if (f->times) fetch<0>(f->times + shared, number);

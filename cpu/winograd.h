@@ -373,7 +373,7 @@ static void winograd(
                 const int64 top = section.first * OUT, rows = std::min(section.rows * OUT, to.height - top);
                 const int64 there = channel * pixels + top * to.width;
                 float* plane = result + section.image * batch.to + channel * pixels;
-                fetch_for(last, section.image, batch.to, there, rows * to.width, result);  // while sums are transformed
+                fetch_for(last, section.image, batch.to, there + pixels, rows * to.width, result);  // of the next channel
                 transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid, plane);
