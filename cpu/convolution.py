@@ -4,8 +4,8 @@
     input gradient     such a sum over the signal's planes; with a stride, one for each phase of the input
     weight gradient    the first sum's derivative by w
 
-plans.py says which planes and terms these are; C++ runs over the numbers (correlation.h, weight_gradient.h). Kernels of 3 x 3
-whose weights stay go Winograd's shorter way (winograd.py), images that are mostly 0 another (sparse.py). Each number of a result is
+plans.py says which planes and terms these are; C++ runs over the numbers (correlation.h, weight_gradient.h). Kernels of 3 x 3 and
+5 x 5 whose weights stay go Winograd's shorter way (winograd.py), images that are mostly 0 another (sparse.py). Each number of a result is
 one sum in one order, whatever the number of threads and the batch; but all targets of an image go the same way.
 """
 
@@ -24,6 +24,7 @@ from .finish import Finish
 from .plans import Geometry, Pair, Plan
 from .prepared import constant, prepared
 from .recording import address, ask, empty, place_of
+from .winograd import Tile
 
 Filters = tuple[np.ndarray, "np.ndarray | None", bool]  # packed weights, biases, whether the result is clamped at 0
 Few = tuple[int, ...]  # what sparse.h is given, but for who works on images that are not mostly 0
@@ -57,12 +58,12 @@ def correlate(
     if geometry.pointwise:
         return correlate_together(x, [bank], geometry)[0]
     y, shape = _result(x, bank, geometry), (weights.shape[1], len(weights) // geometry.group, x.shape[2:], geometry)
-    side = winograd.suitable(*shape) if constant(weights) else None
-    few = _few([x], [(bank, y)], geometry, side)
-    if side:
-        filters = _filters(bank, geometry, ("winograd", side), lambda by_group: winograd.transformed(by_group, side))
+    tile = winograd.suitable(*shape) if constant(weights) else None
+    few = _few([x], [(bank, y)], geometry, tile)
+    if tile:
+        filters = _filters(bank, geometry, ("winograd", tile), lambda by_group: winograd.transformed(by_group, tile))
         guard = _guard(weights) if guarded else None
-        _winograd(winograd.plan(side, *shape), x, filters, geometry.group, y, guard=guard, few=few)
+        _winograd(winograd.plan(tile, *shape), x, filters, geometry.group, y, guard=guard, few=few)
     else:
         _sums_over_planes([(plans.forward(*shape), _filters(bank, geometry))], x, geometry.group, y, few=few)
     return y
@@ -125,13 +126,13 @@ def correlate_transposed(
     channels, outputs = by_channel.shape[1:3]
     whole = (len(signal), channels * geometry.group, *spatial)
     shape = (outputs, channels, signal.shape[2:], geometry.mirrored)
-    side = winograd.suitable(*shape) if constant(weights) else None
-    if side:
+    tile = winograd.suitable(*shape) if constant(weights) else None
+    if tile:
         mirrored = by_channel[..., ::-1, ::-1]
-        filters = prepared(weights, ("mirrored", side), lambda: _packed(winograd.transformed(mirrored, side)))
+        filters = prepared(weights, ("mirrored", tile), lambda: _packed(winograd.transformed(mirrored, tile)))
         x = empty(whole)
-        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, side, last, targets)
-        _winograd(winograd.plan(side, *shape), signal, (filters, None, False), geometry.group, x, last, few=few)
+        few = _few([signal], [(Bank(weights), x)], geometry.mirrored, tile, last, targets)
+        _winograd(winograd.plan(tile, *shape), signal, (filters, None, False), geometry.group, x, last, few=few)
         return x
     phases = plans.transposed(channels, outputs, tuple(spatial), geometry)
     everywhere = len(phases) == geometry.stride[0] * geometry.stride[1]
@@ -262,18 +263,18 @@ def _few(
     sources: Sequence[np.ndarray],
     banks: Sequence[tuple[Bank, np.ndarray]],
     geometry: Geometry,
-    side: int | None = None,
+    tile: Tile | None = None,
     last: Finish | None = None,
     targets: int | None = None,
 ) -> Few | None:
     """What sparse.h is given for banks, each with its result, as ``_multiply`` takes them; as their transposes, if these are signals of
-    ``targets``. ``None`` where it has no part in this. ``side``: of Winograd's tiles, which would do it otherwise."""
+    ``targets``. ``None`` where it has no part in this. ``tile``: Winograd's, by which it would be done otherwise."""
     if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]) or not len(sources[0]):
         return None
     turned, together = targets is not None, targets or 1
     products = math.prod(geometry.kernel) * sum(source.shape[1] for source in sources)
     results = {id(result): result.size for _, result in banks}  # of a sum, all banks have one
-    most = sparse.most(products, sum(source.size for source in sources), sum(results.values()), side, together)
+    most = sparse.most(products, sum(source.size for source in sources), sum(results.values()), tile, together)
     if most < 1:
         return None
 

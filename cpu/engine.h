@@ -46,9 +46,10 @@ static void run_winograd(
     const float* source, const int64* planes, const float* weights, const float* bias, int64 rectified, const int64* to, const int64* last,
     const int64* guard, const int64* batch, float* result)
 {
-    const auto by_tiles = as<Planes>(planes).phases_h == 2 ? winograd<2> : winograd<4>;
+    const Planes& p = as<Planes>(planes);
+    const auto by_tiles = p.phases_h == 4 ? winograd<4, 3> : p.reach == 1 ? winograd<2, 3> : winograd<2, 5>;
     by_tiles(
-        source, as<Planes>(planes), weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), given<Guard>(guard), as<Batch>(batch),
+        source, p, weights, bias, rectified != 0, as<Result>(to), given<Finish>(last), given<Guard>(guard), as<Batch>(batch),
         result);
 }
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from .plans import Geometry
 from .prepared import constant
+from .winograd import Tile
 from .within import Within
 
 # What a register of results costs, in cycles, about, as measured within GoogLeNet and SqueezeNet. The usual way, for each product in it:
-DIRECT, WINOGRAD = 0.7, {4: 0.3, 2: 0.42}  # the latter by its tiles' side
+DIRECT, WINOGRAD = 0.7, {Tile(4, 3): 0.3, Tile(2, 3): 0.42, Tile(2, 5): 0.4}
 # This way: in any case; for each product with a pixel that is not 0, by how many targets are worked on together; and for each
 # register of pixels that it takes, to look at it, and to list what is not 0 there.
 FIXED, CHOSEN, LOOKED_AT, LISTED = 40, {1: 3.0, 2: 1.7, 4: 1.0, 8: 0.65}, 8, 150
@@ -33,10 +34,10 @@ def suitable(geometry: Geometry, weights: Sequence[np.ndarray]) -> bool:
     return zeros_expected() and steps == {1} and min(geometry.pad) >= 0 and all(map(constant, weights))
 
 
-def most(products: int, pixels: int, results: int, side: int | None, targets: int) -> int:
+def most(products: int, pixels: int, results: int, tile: Tile | None, targets: int) -> int:
     """How many of a thousand pixels may be other than 0, for this to be the shorter way; below 1 it never is. ``products``: of each of
-    the ``results``; ``side``: of Winograd's tiles, if they are the usual way."""
-    usual, share = products * (WINOGRAD[side] if side else DIRECT), pixels / results
+    the ``results``; ``tile``: Winograd's, if that is the usual way."""
+    usual, share = products * (WINOGRAD[tile] if tile else DIRECT), pixels / results
     together = next(number for number in sorted(CHOSEN, reverse=True) if number <= targets)
     return int(1000 * (usual - FIXED - LOOKED_AT * share) / (CHOSEN[together] * products + LISTED * share))
 

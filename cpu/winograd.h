@@ -1,10 +1,10 @@
 // Convolutions with 3 x 3 kernels and stride 1 by Winograd's F(4 x 4, 3 x 3): Lavin and Gray, Fast Algorithms for Convolutional
 // Neural Networks, 2016, §4.1. A tile of 4 x 4 outputs costs 36 products a channel, not 144; one of 2 x 2, for small planes, 16
-// and not 36:
+// and not 36. And with 5 x 5 kernels by F(2 x 2, 5 x 5), whose tile costs 36 products as well, and not 100:
 //
 //     tile of y = A^T [ sum over channels of (G g G^T) ∘ (B^T d B) ] A          d: the 6 x 6 (4 x 4) pixels that the tile sees
 //
-// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (of the smaller tile: 0, ±1
+// for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (of the smallest tile: 0, ±1
 // and infinity). Here a register holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile
 // is one number q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices
 // (tile.h).
@@ -42,6 +42,12 @@ INLINE void from_points(const Lanes (&m)[6], Lanes (&out)[4])
     out[1] = P * p_odd + Q * q_odd;
     out[2] = 0.5f * p_even + 2.0f * q_even;
     out[3] = 0.5f * P * p_odd + 2.0f * Q * q_odd + m[5];
+}
+
+INLINE void from_points(const Lanes (&m)[6], Lanes (&out)[2])
+{
+    out[0] = m[0] + (m[1] + m[2]) + (m[3] + m[4]);
+    out[1] = P * (m[1] - m[2]) + Q * (m[3] - m[4]) + m[5];
 }
 
 INLINE void from_points(const Lanes (&m)[4], Lanes (&out)[2])
@@ -86,44 +92,46 @@ INLINE void split_row(const float* plane, const Planes& p, int64 y, float* laid,
     for (int64 x = real.end; x < wide; ++x) to[x % OUT * size + x / OUT] = 0;
 }
 
-// The last two columns that tiles see are the first two of the tile beside; beside the last one of a row they are pixels again, `y`
-// of the first row, OUT rows apart.
-template <int OUT>
+// The columns that tiles see beyond their own are the first ones of those beside; beside the last ones of a row they are pixels again,
+// `y` of the first row, OUT rows apart.
+template <int OUT, int SEEN>
 INLINE void lay_beside(const float* plane, const Planes& p, int64 y, int64 rows, int64 size, float* to)
 {
-    for (int x = 0; x < 2; ++x) {
-        const float* first = to + x * size;
-        float *last = to + (OUT + x) * size, *end = last + p.pitch - 1;
-        for (int64 q = 0; q < rows * p.pitch; q += LANES) store(last + q, load(first + q + 1));
-        for (int64 row = 0; row < rows; ++row) end[row * p.pitch] = 0;
-        const int64 column = p.left + p.pitch * OUT + x;
-        const Range real = inside(y, OUT, column < p.width ? p.height : 0, rows);
-        for (int64 row = real.first; row < real.end; ++row) end[row * p.pitch] = plane[(y + row * OUT) * p.width + column];
+    for (int x = OUT; x < SEEN; ++x) {
+        const int64 beside = x / OUT;
+        const float* first = to + x % OUT * size + beside;
+        float* column = to + x * size;
+        for (int64 q = 0; q < rows * p.pitch; q += LANES) store(column + q, load(first + q));
+        for (int64 tile = std::max<int64>(0, p.pitch - beside); tile < p.pitch; ++tile) {
+            const int64 at = p.left + tile * OUT + x;
+            const Range real = inside(y, OUT, at >= 0 && at < p.width ? p.height : 0, rows);
+            for (int64 row = 0; row < rows; ++row) column[row * p.pitch + tile] = 0;
+            for (int64 row = real.first; row < real.end; ++row) column[row * p.pitch + tile] = plane[(y + row * OUT) * p.width + at];
+        }
     }
 }
 
-// What some rows of tiles see of one channel, as planes of tiles; the last two rows of a tile are the next one's first. Rows of few
-// tiles are split together. `laid`: room for all of them, see `laid_room`.
-template <int OUT>
+// What some rows of tiles see of one channel, as planes of tiles; the last rows of a tile are the next one's first. Rows of few tiles
+// are split together. `laid`: room for all of them, see `laid_room`.
+template <int OUT, int SEEN>
 static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 rows, int64 size, float* laid, float* to)
 {
     const int64 wide = p.pitch * OUT;
     const bool together = p.pitch <= LANES / 2;
-    for (int64 i = 0; i < OUT; ++i, to += (OUT + 2) * size) {
-        const int64 number = rows + (i < 2), y = p.top + first * OUT + i;
+    for (int64 i = 0; i < OUT; ++i, to += SEEN * size) {
+        const int64 number = rows - 1 + up(SEEN - i, OUT), y = p.top + first * OUT + i;
         for (int64 row = 0; row < number; ++row)  // what is written beyond a row, the next one writes over
             if (together) lay_pixels(plane, plane + p.height * p.width, p, y + row * OUT, 0, wide, laid + row * wide);
             else split_row<OUT>(plane, p, y + row * OUT, laid, to + row * p.pitch, size);
         if (together) split<OUT>(laid, number * p.pitch, to, size);
-        lay_beside<OUT>(plane, p, y, number, size, to);
+        lay_beside<OUT, SEEN>(plane, p, y, number, size, to);
     }
 }
 
 // The planes of one channel -> its numbers at the places, `apart` from place to place.
-template <int OUT>
+template <int OUT, int SEEN>
 INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int64 tiles, float* places, int64 apart)
 {
-    constexpr int SEEN = OUT + 2;
     for (int64 q = 0; q < tiles; q += LANES) {
         Lanes half[SEEN][SEEN];  // [column][place of the row]
         for (int x = 0; x < SEEN; ++x) {
@@ -141,10 +149,9 @@ INLINE void transform_channel(const float* planes, int64 size, int64 pitch, int6
 }
 
 // The sums of one channel at the places -> its pixels, as phases: (OUT, OUT, size).
-template <int OUT>
+template <int OUT, int SEEN>
 INLINE void transform_back(const float* places, int64 apart, int64 tiles, float* phases, int64 size)
 {
-    constexpr int SEEN = OUT + 2;
     for (int64 q = 0; q < tiles; q += LANES) {
         Lanes half[SEEN][OUT];  // [column of places][row of the tile]
         for (int x = 0; x < SEEN; ++x) {
@@ -259,25 +266,23 @@ INLINE void all_products(
 // Sums so small that they may be nothing but rounding are computed anew, directly: excitation backprop divides by them, and asks which
 // are exactly 0. As addresses in this order they come from Python.
 struct Guard {
-    const float* weights;  // (groups, outputs, channels, 3, 3)
+    const float* weights;  // (groups, outputs, channels, kernel, kernel)
     const float* sums;     // of each output's absolute weights: (groups, outputs)
 };
 
 constexpr float SMALL = 1e-4f;  // of what a sum could be at most; Winograd's way is some 1e-6 of that off
 
 // The rows of pixels that some rows of tiles see.
-template <int OUT>
+template <int OUT, int SEEN>
 INLINE Range seen_by(const Planes& p, const Section& section)
 {
     const int64 first = p.top + section.first * OUT;
-    return {std::max<int64>(0, first), std::min(p.height, first + section.rows * OUT + 2)};
+    return {std::max<int64>(0, first), std::min(p.height, first + (section.rows - 1) * OUT + SEEN)};
 }
 
-// max |pixel| of what some rows of tiles see, of all channels of a group.
-template <int OUT>
-static float greatest(const float* image, const Planes& p, const Section& section)
+// max |pixel| of these rows, of all channels of a group.
+static float greatest(const float* image, const Planes& p, const Range& seen)
 {
-    const Range seen = seen_by<OUT>(p, section);
     float most = 0;
     for (int64 c = 0; c < p.channels; ++c) {
         const float* plane = image + c * p.height * p.width;
@@ -287,39 +292,40 @@ static float greatest(const float* image, const Planes& p, const Section& sectio
     return most;
 }
 
-static float direct_sum(const float* image, const Planes& p, const float* weights, int64 top, int64 left)
+static float direct_sum(const float* image, const Planes& p, const float* weights, int64 kernel, int64 top, int64 left)
 {
     float sum = 0;
-    const Range rows = inside(top, 1, p.height, 3), columns = inside(left, 1, p.width, 3);
-    for (int64 c = 0; c < p.channels; ++c, weights += 9, image += p.height * p.width)
+    const Range rows = inside(top, 1, p.height, kernel), columns = inside(left, 1, p.width, kernel);
+    for (int64 c = 0; c < p.channels; ++c, weights += kernel * kernel, image += p.height * p.width)
         for (int64 y = rows.first; y < rows.end; ++y)
-            for (int64 x = columns.first; x < columns.end; ++x) sum += weights[3 * y + x] * image[(top + y) * p.width + left + x];
+            for (int64 x = columns.first; x < columns.end; ++x) sum += weights[kernel * y + x] * image[(top + y) * p.width + left + x];
     return sum;
 }
 
 // Some rows of one output's pixels, none of which sees a pixel greater than `most`.
-static void settle(const Guard& guard, const float* image, const Planes& p, int64 output, Range rows, float most, int64 width, float* plane)
+static void settle(
+    const Guard& guard, const float* image, const Planes& p, int64 kernel, int64 output, Range rows, float most, int64 width, float* plane)
 {
     const float small = SMALL * most * guard.sums[output];
-    const float* weights = guard.weights + output * p.channels * 9;
+    const float* weights = guard.weights + output * p.channels * kernel * kernel;
     for (int64 y = rows.first; y < rows.end && small > 0; ++y) {
         float* row = plane + y * width;
         int64 found = 0;
         for (int64 x = 0; x < width; ++x) found += std::abs(row[x]) <= small;
         for (int64 x = 0; x < width && found; ++x)
-            if (std::abs(row[x]) <= small) row[x] = direct_sum(image, p, weights, p.top + y, p.left + x), --found;
+            if (std::abs(row[x]) <= small) row[x] = direct_sum(image, p, weights, kernel, p.top + y, p.left + x), --found;
     }
 }
 
 constexpr int64 TOGETHER = 120;  // about so many tiles share one reading of the weights
 
 // `weights`: G g G^T, (groups, places, blocks, channels, ROWS). A row of planes has a number for each tile; the grid is of pixels.
-template <int OUT>
+template <int OUT, int KERNEL>
 static void winograd(
     const float* source, const Planes& p, const float* weights, const float* bias, bool rectified, const Result& to, const Finish* last,
     const Guard* guard, const Batch& batch, float* result)
 {
-    constexpr int SEEN = OUT + 2, PLACES = SEEN * SEEN;
+    constexpr int SEEN = OUT + KERNEL - 1, PLACES = SEEN * SEEN;
     const int64 images = batch.images, groups = batch.groups;
     if (images == 0) return;
     const int64 tile_rows = up(to.rows, OUT), per_row = p.pitch, blocks = up(to.channels, ROWS);
@@ -351,13 +357,13 @@ static void winograd(
         for (int64 i = 0; i < all; ++i) {
             const Section section = section_of(i);
             const float* image = image_of(section);
-            if (guard) most.push_back(greatest<OUT>(image, p, section));
-            const Range seen = seen_by<OUT>(p, section);
+            const Range seen = seen_by<OUT, SEEN>(p, section);
+            if (guard) most.push_back(greatest(image, p, seen));
             for (int64 c = 0; c < p.channels; ++c) {
                 const float* plane = image + c * p.height * p.width;
                 fetch<0>(plane + (p.height + seen.first) * p.width, (seen.end - seen.first) * p.width);  // of the next channel
-                lay_tiles<OUT>(plane, p, section.first, section.rows, size, laid, planes);
-                transform_channel<OUT>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
+                lay_tiles<OUT, SEEN>(plane, p, section.first, section.rows, size, laid, planes);
+                transform_channel<OUT, SEEN>(planes, size, p.pitch, section.rows * per_row, places + c * width + i * tiles, apart);
             }
         }
         for (int64 place = 0; place < PLACES; ++place) {
@@ -374,10 +380,10 @@ static void winograd(
                 const int64 there = channel * pixels + top * to.width;
                 float* plane = result + section.image * batch.to + channel * pixels;
                 fetch_for(last, section.image, batch.to, there + pixels, rows * to.width, result);  // of the next channel
-                transform_back<OUT>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
+                transform_back<OUT, SEEN>(sums + o * width + i * tiles, sums_apart, section.rows * per_row, phases, phase_size);
                 const auto put = rectified ? put_section<OUT, true> : put_section<OUT, false>;
                 put(phases, phase_size, p.pitch, section, bias ? bias[group * blocks * ROWS + block * ROWS + o] : 0.0f, to, laid, plane);
-                if (guard) settle(*guard, image_of(section), p, channel, {top, top + rows}, most[i], to.width, plane);
+                if (guard) settle(*guard, image_of(section), p, KERNEL, channel, {top, top + rows}, most[i], to.width, plane);
                 finish(last, section.image, batch.to, there, rows * to.width, result);
             }
     }

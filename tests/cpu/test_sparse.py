@@ -13,6 +13,7 @@ from thinktwice.cpu import convolution, sparse
 from thinktwice.cpu.convolution import Bank
 from thinktwice.cpu.engine import Engine
 from thinktwice.cpu.finish import finish
+from thinktwice.cpu.winograd import Tile
 from thinktwice.executor.routine import Routine
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.correlation import Geometry, correlate, correlate_transposed
@@ -190,8 +191,8 @@ def test_nobody_looks_where_no_zeros_are_expected(monkeypatch: pytest.MonkeyPatc
 
 def test_more_zeros_are_wanted_the_less_there_is_to_save() -> None:
     """Of a thousand pixels so many may be other than 0."""
-    a_classifier = sparse.most(products=512, pixels=512, results=1000, side=None, targets=1)
-    by_tiles = sparse.most(products=576, pixels=64, results=256, side=4, targets=1)
-    few_channels = sparse.most(products=16, pixels=16, results=96, side=None, targets=1)
+    a_classifier = sparse.most(products=512, pixels=512, results=1000, tile=None, targets=1)
+    by_tiles = sparse.most(products=576, pixels=64, results=256, tile=Tile(4, 3), targets=1)
+    few_channels = sparse.most(products=16, pixels=16, results=96, tile=None, targets=1)
     assert 1000 > a_classifier > by_tiles > 0 >= few_channels
-    assert sparse.most(576, 64, 256, 4, targets=8) > 2 * by_tiles
+    assert sparse.most(576, 64, 256, Tile(4, 3), targets=8) > 2 * by_tiles

@@ -7,29 +7,33 @@ import pytest
 
 from thinktwice.cpu import convolution, winograd
 from thinktwice.cpu.engine import Engine
+from thinktwice.cpu.winograd import Tile
 from thinktwice.layers.correlation import Geometry, correlate, correlate_transposed
 
 ROUNDING = 5e-6  # of the largest result: a few times what a direct sum in float32 loses
+ALL = [Tile(4, 3), Tile(2, 3), Tile(2, 5)]
 
 
-def geometry(pad: tuple[int, int] = (1, 1), group: int = 1) -> Geometry:
-    return Geometry((3, 3), (1, 1), pad, (1, 1), group)
+def geometry(pad: tuple[int, int] = (1, 1), group: int = 1, kernel: int = 3) -> Geometry:
+    return Geometry((kernel, kernel), (1, 1), pad, (1, 1), group)
 
 
-def filters(outputs: int, channels: int) -> np.ndarray:
-    drawn = np.random.default_rng((outputs, channels)).normal(size=(outputs, channels, 3, 3)).astype(np.float32)
+def filters(outputs: int, channels: int, kernel: int = 3) -> np.ndarray:
+    drawn = (
+        np.random.default_rng((outputs, channels)).normal(size=(outputs, channels, kernel, kernel)).astype(np.float32)
+    )
     drawn.setflags(write=False)
     return drawn
 
 
-@pytest.mark.parametrize("side", [2, 4])
+@pytest.mark.parametrize("tile", ALL, ids=str)
 @pytest.mark.parametrize("size", [(3, 3), (4, 4), (5, 9), (8, 17), (14, 14), (23, 30), (5, 70)])
 @pytest.mark.parametrize(("images", "group", "channels", "outputs"), [(1, 1, 1, 1), (2, 1, 5, 9), (3, 2, 8, 17)])
 @pytest.mark.parametrize("pad", [(0, 0), (1, 1), (2, 0)])
 def test_both_ways(
     build: Engine,
     monkeypatch: pytest.MonkeyPatch,
-    side: int,
+    tile: Tile,
     size: tuple[int, int],
     images: int,
     group: int,
@@ -37,11 +41,13 @@ def test_both_ways(
     outputs: int,
     pad: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(winograd, "suitable", lambda *shape: side)
-    rng, g = np.random.default_rng(0), geometry(pad, group)
+    if min(n + 2 * p for n, p in zip(size, pad, strict=True)) < tile.kernel:
+        pytest.skip("the kernel is larger than the plane")
+    monkeypatch.setattr(winograd, "suitable", lambda *shape: tile)
+    rng, g = np.random.default_rng(0), geometry(pad, group, tile.kernel)
     x, weights = (
         rng.normal(size=(images, channels * group, *size)).astype(np.float32),
-        filters(outputs * group, channels),
+        filters(outputs * group, channels, tile.kernel),
     )
     bias = rng.normal(size=outputs * group).astype(np.float32)
     signal = rng.normal(size=(images, outputs * group, *g.reduced(size))).astype(np.float32)
@@ -57,12 +63,28 @@ def near(found: np.ndarray, expected: np.ndarray) -> None:
     assert abs(found - expected).max() <= ROUNDING * max(1, abs(expected).max())
 
 
-@pytest.mark.parametrize(("size", "side"), [((14, 14), 4), ((7, 7), 2), ((28, 3), 2), ((56, 56), 4)])
-def test_it_does_not_hang_on_the_batch(build: Engine, size: tuple[int, int], side: int) -> None:
-    x, weights = np.random.default_rng(1).normal(size=(7, 32, *size)).astype(np.float32), filters(32, 32)
-    assert winograd.suitable(32, 32, size, geometry()) == side
-    whole = convolution.correlate(x, weights, geometry())
-    each = [convolution.correlate(x[i : i + 1], weights, geometry()) for i in range(7)]
+@pytest.mark.parametrize(
+    ("size", "tile"),
+    [
+        *[
+            ((14, 14), Tile(4, 3)),
+            ((7, 7), Tile(2, 3)),
+            ((28, 3), Tile(2, 3)),
+            ((28, 28), Tile(4, 3)),
+            ((56, 56), Tile(4, 3)),
+        ],
+        *[((28, 28), Tile(2, 5)), ((14, 14), Tile(2, 5)), ((7, 7), Tile(2, 5))],
+    ],
+    ids=str,
+)
+def test_it_does_not_hang_on_the_batch(build: Engine, size: tuple[int, int], tile: Tile) -> None:
+    """Nor on whether a tile is one of a register's, or one of a few that are left."""
+    pad = tile.kernel // 2
+    g, weights = geometry((pad, pad), kernel=tile.kernel), filters(32, 32, tile.kernel)
+    x = np.random.default_rng(1).normal(size=(7, 32, *size)).astype(np.float32)
+    assert winograd.suitable(32, 32, size, g) == tile
+    whole = convolution.correlate(x, weights, g)
+    each = [convolution.correlate(x[i : i + 1], weights, g) for i in range(7)]
     assert np.array_equal(whole, np.concatenate(each))
 
 
@@ -73,7 +95,9 @@ def test_it_does_not_hang_on_the_batch(build: Engine, size: tuple[int, int], sid
         (64, 64, (5, 5), geometry()),  # small planes
         (64, 64, (28, 28), Geometry((3, 3), (2, 2), (1, 1), (1, 1))),
         (64, 64, (28, 28), Geometry((3, 3), (1, 1), (2, 2), (2, 2))),
-        (64, 64, (28, 28), Geometry((5, 5), (1, 1), (2, 2), (1, 1))),
+        (64, 64, (28, 28), Geometry((7, 7), (1, 1), (3, 3), (1, 1))),
+        (64, 64, (28, 28), Geometry((5, 3), (1, 1), (2, 1), (1, 1))),
+        (64, 64, (28, 28), Geometry((3, 5), (1, 1), (1, 2), (1, 1))),
     ],
 )
 def test_when_the_direct_way_is_taken(channels: int, outputs: int, size: tuple[int, int], g: Geometry) -> None:
@@ -106,26 +130,27 @@ def sparse(images: int, channels: int, size: tuple[int, int], seed: int) -> np.n
     return x
 
 
-@pytest.mark.parametrize("side", [2, 4])
+@pytest.mark.parametrize("tile", ALL, ids=str)
 @pytest.mark.parametrize("size", [(14, 14), (7, 7), (9, 30), (28, 28)])
 @pytest.mark.parametrize("group", [1, 2])
 def test_guarded_sums_are_0_where_all_products_are_and_never_mostly_rounding(
-    build: Engine, monkeypatch: pytest.MonkeyPatch, side: int, size: tuple[int, int], group: int
+    build: Engine, monkeypatch: pytest.MonkeyPatch, tile: Tile, size: tuple[int, int], group: int
 ) -> None:
     """What excitation backprop divides by."""
-    monkeypatch.setattr(winograd, "suitable", lambda *shape: side)
-    x, weights = sparse(2, 24 * group, size, side), np.maximum(filters(32 * group, 24), 0)
+    monkeypatch.setattr(winograd, "suitable", lambda *shape: tile)
+    g = geometry((tile.kernel // 2, tile.kernel // 2), group, tile.kernel)
+    x, weights = sparse(2, 24 * group, size, tile.side), np.maximum(filters(32 * group, 24, tile.kernel), 0)
     weights[0], weights[1, 1:] = 0, 0
     weights.setflags(write=False)
-    expected = correlate(x.astype(float), weights.astype(float), geometry(group=group))
+    expected = correlate(x.astype(float), weights.astype(float), g)
     assert (expected == 0).any() and (expected > 0).any()
-    found = convolution.correlate(x, weights, geometry(group=group), guarded=True)
+    found = convolution.correlate(x, weights, g, guarded=True)
     assert np.array_equal(found == 0, expected == 0)
     assert (found >= 0).all()
     some = expected > 0
     assert abs(found[some] / expected[some] - 1).max() < 0.02
     assert abs(np.median(found[some] / expected[some]) - 1) < 1e-6
-    unguarded = convolution.correlate(x, weights, geometry(group=group))
+    unguarded = convolution.correlate(x, weights, g)
     assert not np.array_equal(unguarded == 0, expected == 0)  # so that this test could fail
 
 
