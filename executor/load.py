@@ -47,7 +47,7 @@ def load(
     lacks, as Caffe does for fine-tuning. ``flat=True`` makes kernels of the matrices of inner products, as Caffe's net
     surgery does, where the numbers are as many. Without ``weights`` the seed draws all; with neither, a net that has parameters is
     refused: nothing is ever filled with zeros in silence. ``exact=True`` makes every convolution a direct sum of products; by default
-    those in single precision on the CPU whose kernels are 3 x 3 go Winograd's shorter way, which rounds a little more.
+    those in single precision on the CPU whose kernels are 3 x 3 or 5 x 5 go Winograd's shorter way, which rounds a little more.
 
     Raises ``BadInput``: one line that names the file, the field, what was found and what was expected.
     """
