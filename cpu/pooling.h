@@ -280,7 +280,7 @@ static void send_halved(const Windows& w, const Laid& windows, float* row_of_pix
                 put_part(in_turn<1>(of[0], of[1]), room - LANES, here + left + LANES);
             };
             if (y >= 0) put(first, to[0]);
-            if (y + 1 < w.height) put(second, to[1]);
+            if (y >= -1 && y + 1 < w.height) put(second, to[1]);
             fetch<0>(next.signal + row * w.columns + pair, LANES);
             fetch<1>(next.pixels + row * 2 * w.width + 2 * left, 4 * LANES);
         }

@@ -30,18 +30,26 @@ def windows(kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, in
 
 
 @pytest.mark.parametrize(("kernel", "stride"), KERNELS)
-@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0), "half"])
-@pytest.mark.parametrize("size", [(5, 6), (7, 7), (14, 14), (9, 35)])
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0), (2, 0), (0, 2), (2, 2), "half"])
+@pytest.mark.parametrize("size", [(5, 6), (4, 8), (7, 7), (14, 14), (9, 35), (6, 64), (3, 113)])
 def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: Any, size: tuple) -> None:
     pad = tuple(k // 2 for k in kernel) if pad == "half" else pad  # with stride 1: as many windows as pixels
+    if any(p >= k for p, k in zip(pad, kernel, strict=True)) or any(
+        n + 2 * p < k for n, p, k in zip(size, pad, kernel, strict=True)
+    ):
+        pytest.skip("padding beside which no pixel is, or a window larger than the plane")
     w, rng = windows(kernel, stride, pad, size), np.random.default_rng(0)
     x = np.round(2 * rng.normal(size=(3, *size))).astype(np.float32)  # ties everywhere
     x[rng.random(x.shape) < 0.05] = np.nan
     x[rng.random(x.shape) < 0.05] = -np.inf
     y, winners = np.empty((3, *w.positions), np.float32), np.empty((3, *w.positions), np.int8)
     assert pooling.max_pool(x, w, y, winners)
-    signal, pixels = rng.normal(size=(2, *y.shape)).astype(np.float32), np.empty((2, *x.shape), np.float32)
+    signal = rng.normal(size=(2, *y.shape)).astype(np.float32)
+    whole = np.full(2 * x.size + 32, 7, np.float32)  # with something around the pixels that is to stay
+    pixels = whole[16:-16].reshape(2, *x.shape)
     assert pooling.to_winners(signal, winners, w, pixels)
+    assert (whole[:16] == 7).all()
+    assert (whole[-16:] == 7).all()
     expected_pixels = np.zeros(pixels.shape)
     for plane, row, column in product(*map(range, y.shape)):
         best, winner, place = literal(x[plane], w, row, column)
