@@ -89,8 +89,8 @@ static void correlate_run(
         tiles<decltype(rows)::value>(width, planes, origin, p, offset, f, to, run, blocks, run.positions.first + first * LANES, stretches, result);
     };
     const int64 most = run.side_by_side ? length / LANES : vectors;
-    if (to.channels == COLOURS)  // a register less than would do: sums, what they are made of, and one to spare
-        in_even_tiles<ROWS - 1>(vectors, most, [&](auto width, int64 first) { tiles_of(Rows<COLOURS>(), width, first); });
+    if (to.channels == COLOURS)
+        in_even_tiles<COLOURED>(vectors, most, [&](auto width, int64 first) { tiles_of(Rows<COLOURS>(), width, first); });
     else if (to.channels <= FEW)
         in_even_tiles<2 * VECTORS>(vectors, most, [&](auto width, int64 first) { tiles_of(Rows<FEW>(), width, first); });
     else in_tiles(vectors, [&](auto width, int64 first) { tiles_of(Rows<ROWS>(), width, first); });

@@ -144,8 +144,8 @@ INLINE Lanes load_row(const float* from, int64 room, float instead)
 #endif
 }
 
-// As much of a register as there is room for.
-INLINE void put_part(Lanes from, int64 room, float* to)
+// As much of a register as there is room for, in a row or a plane.
+INLINE void put_part(const Lanes& from, int64 room, float* to)
 {
     if (room >= LANES) return store(to, from);
     if (room <= 0) return;
@@ -156,12 +156,8 @@ INLINE void put_part(Lanes from, int64 room, float* to)
 #endif
 }
 
-// A register to its place in a row of a plane, of which `room` numbers are left. What reaches into the next row, that row's first
-// register writes over later.
-INLINE void put_row(const Lanes& from, int64 room, float* to) { put_part(from, room, to); }
-
 template <typename Register, typename Number>
-INLINE void put_row(const Register& from, int64 room, Number* to)
+INLINE void put_part(const Register& from, int64 room, Number* to)
 {
     if (room >= LANES) std::memcpy(to, &from, LANES * sizeof(Number));
     else std::memcpy(to, &from, room * sizeof(Number));

@@ -1,5 +1,5 @@
-// Max pooling with switches, on padded planes: as the kernel of cuda/max_pool.cu, number for number, but with whole registers of
-// windows, or pixels, also where rows are short.
+// Max pooling with switches, as the kernel of cuda/max_pool.cu, number for number, but with whole registers of windows, or pixels, also
+// where rows are short: on planes that are padded, or where they lie.
 //
 //     forward     the first cell, in raster order, of the greatest pixel wins; -1 where none is greater than -FLT_MAX
 //     backward    a pixel's sum over the windows that it won, in the order of their cells
@@ -66,8 +66,8 @@ struct Pooled {
     void put(int64 row, int64 strip, const Best& best) const
     {
         const int64 at = row * w.columns + strip * LANES, number = row * strips + strip;
-        put_row(best.value, windows - at, maxima + at);
-        put_row(__builtin_convertvector(best.cell, ByteLanes), windows - at, winners + at);
+        put_part(best.value, windows - at, maxima + at);
+        put_part(__builtin_convertvector(best.cell, ByteLanes), windows - at, winners + at);
         fetch<0>(next + number * part, part);
         fetch<1>(maxima + windows + at, LANES);
         fetch<1>(winners + windows + at, LANES);
@@ -87,7 +87,7 @@ static void max_pool_plane(const float* planes, const int64* offset, int64 pitch
 template <int K>
 static void max_pool_rows(const float* planes, const int64* offset, int64 pitch, const Windows w, const Pooled to)
 {
-    for (int64 strip = to.strips - 1; strip >= 0; --strip) {  // rows' first registers last, see put_row
+    for (int64 strip = to.strips - 1; strip >= 0; --strip) {  // rows' first registers last, since they reach into the next
         const float* at = planes + strip * LANES;
         Best rows[K];
         for (int i = 1; i < K; ++i) rows[i] = best_of(at, offset + (i - 1) * K, K);
@@ -210,7 +210,7 @@ static void send_around(
             }
         }
         for (int t = 0; t < T; ++t) {
-            put_row(sums[t], area - i, pixels + t * apart + i);
+            put_part(sums[t], area - i, pixels + t * apart + i);
             __builtin_prefetch(signal + t * apart + area + i);
             __builtin_prefetch(pixels + t * apart + area + i, 1);
         }

@@ -6,7 +6,7 @@
 //
 // for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (of the smallest tile: 0, ±1
 // and infinity). Here a register holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile
-// is one number q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices
+// is one number q = row * pitch + column, and no lane is left idle between its rows; few are behind the last. In between lie 36 (16) products of matrices
 // (tile.h).
 //
 // Sums that are exactly 0 in a direct correlation are only about 0 here. Where that matters small ones are computed anew (Guard).
@@ -193,12 +193,12 @@ static void put_section(
         const int64 tiles = (y / OUT - section.first) * pitch, left = (end - y) * to.width;  // pixels of the section
         float* row = plane + y * to.width;
         if (together) {
-            for (int64 x = 0; x < to.width; x += LANES) put_row(load(laid + y % OUT * room + tiles * OUT + x), left - x, row + x);
+            for (int64 x = 0; x < to.width; x += LANES) put_part(load(laid + y % OUT * room + tiles * OUT + x), left - x, row + x);
             continue;
         }
         for (int64 x = 0; x < to.width; x += OUT * LANES) {
             join<OUT, rectified>(phases + y % OUT * OUT * size + tiles + x / OUT, size, bias, pixels);
-            for (int64 i = 0, at = x; i < OUT && at < to.width; ++i, at += LANES) put_row(pixels[i], left - at, row + at);
+            for (int64 i = 0, at = x; i < OUT && at < to.width; ++i, at += LANES) put_part(pixels[i], left - at, row + at);
         }
     }
 }
@@ -344,7 +344,7 @@ static void winograd(
         const Normals only;
         const int64 chunk = number % chunks, group = number / chunks % groups, part = number / (chunks * groups);
         const int64 block = chunk * some, here = std::min(some, blocks - block), all = std::min(together, sections - part * together);
-        const int64 pixels_room = OUT * laid_room<OUT>(p.pitch, even + 1), planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
+        const int64 pixels_room = OUT * laid_room<OUT>(p.pitch, even + p.reach), planes_room = up(OUT * SEEN * size + p.pitch + LANES, LANES) * LANES;
         float* laid = scratch(pixels_room + planes_room + PLACES * (apart + sums_apart) + FEW_TILES * p.channels);
         float *planes = laid + pixels_room, *places = planes + planes_room, *sums = places + PLACES * apart, *few = sums + PLACES * sums_apart;
 

@@ -10,11 +10,11 @@
 
 #include "index.h"
 
-constexpr int64 STRIP = 256;    // pixels of one image that a block carries through all channels
-constexpr int64 LONGEST = 512;  // as many at most where the gradient is told how many
-constexpr int64 WIDEST = 9;     // the most channels that the gradient's window may have
-constexpr int64 CHANNELS_AHEAD = 3; // so many channels before its turn a strip is fetched
-constexpr int64 USUAL = 5;      // as many as every published net's has: it is summed at once
+constexpr int64 STRIP = 256;         // pixels of one image that a block carries through all channels
+constexpr int64 LONGEST = 512;       // as many at most where the gradient is told how many
+constexpr int64 WIDEST = 9;          // the most channels that the gradient's window may have
+constexpr int64 USUAL = 5;           // as many as every published net's has: it is summed at once
+constexpr int64 CHANNELS_AHEAD = 3;  // so many channels before its turn a strip is fetched
 
 template <typename T>
 struct Powers {
@@ -118,8 +118,8 @@ __device__ void subtract(
         to[i] = (to[i] - weight * x[i] * (sum[i] + last[i])) * passed(x[i], rectified);
 }
 
-// `window` <= WIDEST, `strip` <= LONGEST; `weight` is 2 alpha/n beta; `rectified`: below the ReLU that made x. A block: one strip of one image under one target; a thread keeps
-// to its pixels.
+// `window` <= WIDEST, `strip` <= LONGEST; `weight` is 2 alpha/n beta; `rectified`: below the ReLU that made x. A block: one strip of one
+// image under one target; a thread keeps to its pixels.
 template <typename T>
 __global__ void lrn_gradient(
     const T* __restrict__ x, const T* __restrict__ scale, const T* __restrict__ signal, T* __restrict__ to, int64 targets, int64 images,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,15 +28,26 @@ def windows(kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, in
     return Windows(size, kernel, stride, pad, tuple(positions))
 
 
-@pytest.mark.parametrize(("kernel", "stride"), KERNELS)
-@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (1, 0), (2, 0), (0, 2), (2, 2), "half"])
-@pytest.mark.parametrize("size", [(5, 6), (4, 8), (7, 7), (14, 14), (9, 35), (6, 64), (3, 113)])
-def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: Any, size: tuple) -> None:
-    pad = tuple(k // 2 for k in kernel) if pad == "half" else pad  # with stride 1: as many windows as pixels
-    if any(p >= k for p, k in zip(pad, kernel, strict=True)) or any(
-        n + 2 * p < k for n, p, k in zip(size, pad, kernel, strict=True)
-    ):
-        pytest.skip("padding beside which no pixel is, or a window larger than the plane")
+PADS = [
+    (0, 0),
+    (1, 1),
+    (1, 0),
+    (2, 0),
+    (0, 2),
+    (2, 2),
+    None,
+]  # None: half of the kernel, with stride 1 as many windows as pixels
+SIZES = [(5, 6), (4, 8), (7, 7), (14, 14), (9, 35), (6, 64), (3, 113)]
+CASES = [
+    (kernel, stride, pad or half, size)
+    for (kernel, stride), pad, size in product(KERNELS, PADS, SIZES)
+    for half in [tuple(k // 2 for k in kernel)]
+    if all(p < k <= n + 2 * p for k, p, n in zip(kernel, pad or half, size, strict=True))
+]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pad", "size"), CASES)
+def test_maxima_and_winners(build: Engine, kernel: tuple, stride: tuple, pad: tuple, size: tuple) -> None:
     w, rng = windows(kernel, stride, pad, size), np.random.default_rng(0)
     x = np.round(2 * rng.normal(size=(3, *size))).astype(np.float32)  # ties everywhere
     x[rng.random(x.shape) < 0.05] = np.nan
