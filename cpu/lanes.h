@@ -144,6 +144,21 @@ INLINE Lanes load_row(const float* from, int64 room, float instead)
 #endif
 }
 
+// The same from the number `first` of a row of `size` on, of which some may lie in front.
+INLINE Lanes load_within(const float* row, int64 first, int64 size, float instead)
+{
+    if (first >= 0) return load_row(row + first, size - first, instead);
+    Lanes lanes = Lanes{} + instead;
+    const int64 end = std::min<int64>(LANES, size - first);
+#if LANES == 16
+    const unsigned there = first > -LANES && end > 0 ? ((1u << end) - 1) & (~0u << -first) : 0;
+    return reinterpret_cast<Lanes>(_mm512_mask_loadu_ps(reinterpret_cast<__m512>(lanes), static_cast<__mmask16>(there), row + first));
+#else
+    for (int64 i = -first; i < end; ++i) lanes[i] = row[first + i];
+    return lanes;
+#endif
+}
+
 // As much of a register as there is room for, in a row or a plane.
 INLINE void put_part(const Lanes& from, int64 room, float* to)
 {

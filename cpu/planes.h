@@ -43,12 +43,11 @@ INLINE void copy(const float* from, int64 number, const float* end, float* to)
 }
 
 // `number` pixels of a row from p.left on, with `padding` where there is none; up to LANES numbers are written beyond.
-INLINE void lay_pixels(const float* plane, const float* end, const Planes& p, int64 row, float padding, int64 number, float* to)
+INLINE void lay_pixels(const float* plane, const Planes& p, int64 row, float padding, int64 number, float* to)
 {
-    const Range real = inside(p.left, 1, row < 0 || row >= p.height ? 0 : p.width, number);
-    for (int64 j = 0; j < real.first; ++j) to[j] = padding;
-    if (real.first < real.end) copy(plane + row * p.width + p.left + real.first, real.end - real.first, end, to + real.first);
-    for (int64 j = real.end; j < number; ++j) to[j] = padding;
+    const bool real = row >= 0 && row < p.height;
+    for (int64 j = 0; j < number; j += LANES)
+        store(to + j, real ? load_within(plane + row * p.width, p.left + j, p.width, padding) : Lanes{} + padding);
 }
 
 // A row of pixels -> its phases, `size` apart; up to LANES numbers are written beyond each.
@@ -98,11 +97,11 @@ static void lay(
             for (int64 row = 0; row < rows + p.reach; ++row) {
                 const int64 y = p.top + phase_h + (first + row) * p.phases_h, at = y * p.width + p.left + (source - begin);
                 float* here = to + row * p.pitch;
-                if (p.phases_w == 1) lay_pixels(source, end, p, y, padding, number, here);
+                if (p.phases_w == 1) lay_pixels(source, p, y, padding, number, here);
                 else if (y >= 0 && y < p.height && at >= 0 && at + most <= end - begin)
                     lay_phases_there(p, source + y * p.width, size, padding, here);
                 else {
-                    lay_pixels(source, end, p, y, padding, number, laid);
+                    lay_pixels(source, p, y, padding, number, laid);
                     lay_phases(p, laid, size, here);
                 }
             }

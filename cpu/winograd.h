@@ -83,7 +83,7 @@ INLINE void split_row(const float* plane, const Planes& p, int64 y, float* laid,
 {
     const int64 wide = p.pitch * OUT, at = y * p.width + p.left;
     if (y < 0 || y >= p.height || at < 0 || at + up(p.pitch, LANES) * LANES * OUT > p.height * p.width) {
-        lay_pixels(plane, plane + p.height * p.width, p, y, 0, wide, laid);
+        lay_pixels(plane, p, y, 0, wide, laid);
         return split<OUT>(laid, p.pitch, to, size);
     }
     split<OUT>(plane + at, p.pitch, to, size);
@@ -121,7 +121,7 @@ static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 ro
     for (int64 i = 0; i < OUT; ++i, to += SEEN * size) {
         const int64 number = rows - 1 + up(SEEN - i, OUT), y = p.top + first * OUT + i;
         for (int64 row = 0; row < number; ++row)  // what is written beyond a row, the next one writes over
-            if (together) lay_pixels(plane, plane + p.height * p.width, p, y + row * OUT, 0, wide, laid + row * wide);
+            if (together) lay_pixels(plane, p, y + row * OUT, 0, wide, laid + row * wide);
             else split_row<OUT>(plane, p, y + row * OUT, laid, to + row * p.pitch, size);
         if (together) split<OUT>(laid, number * p.pitch, to, size);
         lay_beside<OUT, SEEN>(plane, p, y, number, size, to);
