@@ -36,10 +36,9 @@ class Tile(NamedTuple):
 
 
 TILES = {3: (Tile(4, 3), Tile(2, 3)), 5: (Tile(2, 5),)}
-_p, _q = np.sqrt(0.5), np.sqrt(2)
-POINTS = {  # by their number, infinity included: the others, and what each one's row of G is multiplied with
-    6: ((0, _p, -_p, _q, -_q), (1, -2 / 3, -2 / 3, 1 / 6, 1 / 6)),  # 1 over its distances from the others
-    4: ((0, 1, -1), (1, 1 / 2, 1 / 2)),
+POINTS = {  # by their number, infinity included: of the others the squares, the signs, and 1 over each one's distances from the rest
+    6: ((0, 1 / 2, 1 / 2, 2, 2), (1, 1, -1, 1, -1), (1, -2 / 3, -2 / 3, 1 / 6, 1 / 6)),
+    4: ((0, 1, 1), (1, 1, -1), (1, 1 / 2, 1 / 2)),
 }
 
 exactly = Within("exactly")  # every convolution is a direct sum of products: where all of them are 0, so is the sum
@@ -89,6 +88,8 @@ def transformed(weights: np.ndarray, tile: Tile) -> np.ndarray:
 @cache
 def _kernel_to_points(tile: Tile) -> np.ndarray:
     """G: the kernel's polynomial at the points."""
-    points, over = POINTS[tile.seen]
-    finite = np.vander(points, tile.kernel, increasing=True) * np.array(over)[:, None]
-    return np.vstack([finite, np.eye(tile.kernel)[-1]])
+    rows = [
+        [over * square ** (power // 2) * (sign * np.sqrt(square)) ** (power % 2) for power in range(tile.kernel)]
+        for square, sign, over in zip(*POINTS[tile.seen], strict=True)
+    ]
+    return np.array([*rows, [*[0] * (tile.kernel - 1), 1]])
