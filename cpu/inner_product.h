@@ -14,7 +14,7 @@ INLINE Lanes positive_part(Lanes w) { return w < 0 ? Lanes{} : w; }
 template <bool positive>
 INLINE Lanes weight(const float* from) { return positive ? positive_part(load(from)) : load(from); }
 
-// The first `number` numbers, and zeros.
+// The first `number` numbers, and zeros. (By load_row's masks it would be slower in the loop below, and other sums would be fused.)
 INLINE Lanes load_some(const float* from, int64 number)
 {
     if (number >= LANES) return load(from);

@@ -50,16 +50,22 @@ INLINE void lay_pixels(const float* plane, const Planes& p, int64 row, float pad
         store(to + j, real ? load_within(plane + row * p.width, p.left + j, p.width, padding) : Lanes{} + padding);
 }
 
+// Pixels side by side -> their phases, `size` apart, of so many numbers; up to LANES are written beyond each.
+template <int PHASES>
+INLINE void split(const float* pixels, int64 number, float* to, int64 size)
+{
+    for (int64 j = 0; j < number; j += LANES) {
+        Lanes phase[PHASES];
+        in_phases(pixels + j * PHASES, phase);
+        for (int i = 0; i < PHASES; ++i) store(to + i * size + j, phase[i]);
+    }
+}
+
 // A row of pixels -> its phases, `size` apart; up to LANES numbers are written beyond each.
 INLINE void lay_phases(const Planes& p, const float* pixels, int64 size, float* to)
 {
-    if (p.phases_w == 2)
-        for (int64 j = 0; j < p.pitch; j += LANES) {
-            Lanes phase[2];
-            in_phases(pixels + 2 * j, phase);
-            store(to + j, phase[0]);
-            store(to + size + j, phase[1]);
-        }
+    if (p.phases_w == 2) split<2>(pixels, p.pitch, to, size);
+    else if (p.phases_w == 4) split<4>(pixels, p.pitch, to, size);
     else
         for (int64 phase = 0; phase < p.phases_w; ++phase)
             for (int64 j = 0; j < p.pitch; ++j) to[phase * size + j] = pixels[j * p.phases_w + phase];
@@ -75,6 +81,18 @@ INLINE void lay_phases_there(const Planes& p, const float* row, int64 size, floa
     const auto pad = [&](int64 j) { to[j % p.phases_w * size + j / p.phases_w] = padding; };
     for (int64 j = 0; j < real.first; ++j) pad(j);
     for (int64 j = real.end; j < number; ++j) pad(j);
+}
+
+// The pixels of row `y` -> its phases: from where they lie, if all that is read with them is between `begin` and `end`; else by way of
+// `laid`, where there is room for them and for LANES more of each phase.
+INLINE void lay_row(
+    const float* plane, const float* begin, const float* end, const Planes& p, int64 y, float padding, float* laid, int64 size, float* to)
+{
+    const int64 number = p.phases_w * p.pitch, at = plane - begin + y * p.width + p.left;
+    if (y >= 0 && y < p.height && at >= 0 && at + number + p.phases_w * LANES <= end - begin)
+        return lay_phases_there(p, plane + y * p.width, size, padding, to);
+    lay_pixels(plane, p, y, padding, number, laid);
+    lay_phases(p, laid, size, to);
 }
 
 // How much padding a row begins with: it ends the row before as well (_pitch of plans.py).
@@ -95,15 +113,10 @@ static void lay(
         fetch<0>(source + area + lowest * p.width, (highest - lowest) * p.width);
         for (int64 phase_h = 0; phase_h < p.phases_h; ++phase_h, to += p.phases_w * size) {
             for (int64 row = 0; row < rows + p.reach; ++row) {
-                const int64 y = p.top + phase_h + (first + row) * p.phases_h, at = y * p.width + p.left + (source - begin);
+                const int64 y = p.top + phase_h + (first + row) * p.phases_h;
                 float* here = to + row * p.pitch;
                 if (p.phases_w == 1) lay_pixels(source, p, y, padding, number, here);
-                else if (y >= 0 && y < p.height && at >= 0 && at + most <= end - begin)
-                    lay_phases_there(p, source + y * p.width, size, padding, here);
-                else {
-                    lay_pixels(source, p, y, padding, number, laid);
-                    lay_phases(p, laid, size, here);
-                }
+                else lay_row(source, begin, end, p, y, padding, laid, size, here);
             }
             for (int64 phase = 0; phase < p.phases_w; ++phase)
                 std::fill_n(to + phase * size + (rows + p.reach) * p.pitch, padding_before(p), padding);

@@ -87,8 +87,8 @@ INLINE void in_tiles(int64 vectors, const Work& work)
 template <int R>
 using Rows = std::integral_constant<int, R>;
 
-constexpr int FEW = ROWS / 2;  // channels that a tile of half the rows can hold: it may be twice as wide
-constexpr int COLOURS = 3;     // channels of an image, whose tiles have rows for no more,
+constexpr int FEW = ROWS / 2;       // channels that a tile of half the rows can hold: it may be twice as wide
+constexpr int COLOURS = 3;          // channels of an image, whose tiles have rows for no more,
 constexpr int COLOURED = ROWS - 1;  // and so many vectors: with the pixels that their sums are made of they fill the registers
 
 template <int MOST, typename Work>

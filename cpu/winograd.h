@@ -6,7 +6,7 @@
 //
 // for the interpolation points 0, ±sqrt(1/2), ±sqrt(2) and infinity, which round more kindly than 0, ±1, ±2 (of the smallest tile: 0, ±1
 // and infinity). Here a register holds the same place of neighbouring tiles: pixels become planes of tiles, one for each place, a tile
-// is one number q = row * pitch + column, and no lane is left idle between its rows; few are behind the last. In between lie 36 (16) products of matrices
+// is one number q = row * pitch + column, and no lane is left idle between its rows. In between lie 36 (16) products of matrices
 // (tile.h).
 //
 // Sums that are exactly 0 in a direct correlation are only about 0 here. Where that matters small ones are computed anew (Guard).
@@ -65,33 +65,6 @@ struct Section {
 template <int OUT>
 INLINE int64 laid_room(int64 pitch, int64 rows) { return up(rows * pitch * OUT, LANES) * LANES + (OUT + 2) * LANES; }
 
-// Pixels of tiles side by side -> their columns, `size` apart; up to LANES numbers are written beyond each.
-template <int OUT>
-INLINE void split(const float* pixels, int64 tiles, float* to, int64 size)
-{
-    for (int64 q = 0; q < tiles; q += LANES) {
-        Lanes column[OUT];
-        in_phases(pixels + q * OUT, column);
-        for (int x = 0; x < OUT; ++x) store(to + x * size + q, column[x]);
-    }
-}
-
-// A row of pixels -> the columns of a row of tiles. It is read where it lies, if that is inside the plane with all that a register
-// reads; what lies around it is then made padding. `laid`: room for the row elsewhere.
-template <int OUT>
-INLINE void split_row(const float* plane, const Planes& p, int64 y, float* laid, float* to, int64 size)
-{
-    const int64 wide = p.pitch * OUT, at = y * p.width + p.left;
-    if (y < 0 || y >= p.height || at < 0 || at + up(p.pitch, LANES) * LANES * OUT > p.height * p.width) {
-        lay_pixels(plane, p, y, 0, wide, laid);
-        return split<OUT>(laid, p.pitch, to, size);
-    }
-    split<OUT>(plane + at, p.pitch, to, size);
-    const Range real = inside(p.left, 1, p.width, wide);
-    for (int64 x = 0; x < real.first; ++x) to[x % OUT * size + x / OUT] = 0;
-    for (int64 x = real.end; x < wide; ++x) to[x % OUT * size + x / OUT] = 0;
-}
-
 // The columns that tiles see beyond their own are the first ones of those beside; beside the last ones of a row they are pixels again,
 // `y` of the first row, OUT rows apart.
 template <int OUT, int SEEN>
@@ -122,7 +95,7 @@ static void lay_tiles(const float* plane, const Planes& p, int64 first, int64 ro
         const int64 number = rows - 1 + up(SEEN - i, OUT), y = p.top + first * OUT + i;
         for (int64 row = 0; row < number; ++row)  // what is written beyond a row, the next one writes over
             if (together) lay_pixels(plane, p, y + row * OUT, 0, wide, laid + row * wide);
-            else split_row<OUT>(plane, p, y + row * OUT, laid, to + row * p.pitch, size);
+            else lay_row(plane, plane, plane + p.height * p.width, p, y + row * OUT, 0, laid, size, to + row * p.pitch);
         if (together) split<OUT>(laid, number * p.pitch, to, size);
         lay_beside<OUT, SEEN>(plane, p, y, number, size, to);
     }

@@ -39,12 +39,15 @@ __device__ void sum_all(const T* plane, T* sum, int64 pixels)
 template <typename T>
 __global__ void window_sums(const T* __restrict__ x, T* __restrict__ y, int64 planes, Windows w)
 {
+    if (one_sees_all(w)) {
+        for (int64 plane = blockIdx.x; plane < planes; plane += gridDim.x) sum_all(x + plane * w.size.area(), y + plane, w.size.area());
+        return;
+    }
     for (int64 row = blockIdx.x; row < planes * w.positions.h; row += gridDim.x) {
         const int64 plane = row / w.positions.h;
         FETCH(x + plane * w.size.area() + (row % w.positions.h + ROWS_AHEAD) * w.stride.h * w.size.w, w.stride.h * w.size.w);
         FETCH_TO(y + (row + ROWS_AHEAD) * w.positions.w, w.positions.w);
-        if (one_sees_all(w)) sum_all(x + plane * w.size.area(), y + plane, w.size.area());
-        else fold_row(Sum<T>{y + plane * w.positions.area()}, x + plane * w.size.area(), row % w.positions.h, w);
+        fold_row(Sum<T>{y + plane * w.positions.area()}, x + plane * w.size.area(), row % w.positions.h, w);
     }
 }
 

@@ -72,14 +72,14 @@ def near(found: np.ndarray, expected: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("size", "tile"),
     [
-        *[
-            ((14, 14), Tile(4, 3)),
-            ((7, 7), Tile(2, 3)),
-            ((28, 3), Tile(2, 3)),
-            ((28, 28), Tile(4, 3)),
-            ((56, 56), Tile(4, 3)),
-        ],
-        *[((28, 28), Tile(2, 5)), ((14, 14), Tile(2, 5)), ((7, 7), Tile(2, 5))],
+        ((14, 14), Tile(4, 3)),
+        ((7, 7), Tile(2, 3)),
+        ((28, 3), Tile(2, 3)),
+        ((28, 28), Tile(4, 3)),
+        ((56, 56), Tile(4, 3)),
+        ((28, 28), Tile(2, 5)),
+        ((14, 14), Tile(2, 5)),
+        ((7, 7), Tile(2, 5)),
     ],
     ids=str,
 )
