@@ -16,7 +16,7 @@ import numpy as np
 from ...cpu.engine import engine
 from ...cpu.recording import address, ask
 from ...executor.device import Device
-from .clock import Sample, sample
+from .clock import Run, Sample, sample
 
 SIDES = (1024, 2048, 3072)  # of the square matrices
 REPEATS = 5
@@ -41,15 +41,23 @@ def arithmetic(device: Device, threads: int) -> Sample:
     return Sample(**json.loads(done.stdout))
 
 
-def multiply_adds(device: Device, threads: int) -> Sample | None:
-    """Seconds of one operation where there are nothing but multiply-adds, over registers, on so many threads of a CPU: its peak.
-    ``None`` where nothing tells."""
+def multiply_adds(device: Device, threads: int) -> tuple[Run, int] | None:
+    """Nothing but multiply-adds, over registers, on so many threads of a CPU, its peak: what does them, and how many operations that
+    is. ``None`` where nothing tells."""
     build = engine() if device.index is None else None
     if build is None:
         return None
-    sums, operations = np.empty(threads, np.float32), ROUNDS * build.operations * threads
-    loops = [sample(lambda: ask(build.multiply_adds, ROUNDS, address(sums)), calls=10) for _ in range(REPEATS)]
-    best = min(loops, key=lambda loop: loop.seconds)
+    sums = np.empty(threads, np.float32)
+    return lambda: ask(build.multiply_adds, ROUNDS, address(sums)), ROUNDS * build.operations * threads
+
+
+def peak(device: Device, threads: int) -> Sample | None:
+    """Seconds of one operation in the fastest of several runs of ``multiply_adds``."""
+    alone = multiply_adds(device, threads)
+    if alone is None:
+        return None
+    run, operations = alone
+    best = min((sample(run, calls=10) for _ in range(REPEATS)), key=lambda loop: loop.seconds)
     return replace(best, seconds=best.seconds / operations)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...executor.device import Device, to_numpy
 from .clock import Pace, Run, Sample, Times, interleaved, ratio
-from .limits import copier, synchronise
+from .limits import copier, multiply_adds, synchronise
 
-OURS, COPY = "thinktwice", "copy"
+OURS, COPY, PEAK = "thinktwice", "copy", "multiply-adds"
 
 Row = dict[str, Any]
 Entry = tuple[str, Callable[[], Row]]  # a row's name, and what makes it
@@ -20,7 +20,7 @@ Entry = tuple[str, Callable[[], Row]]  # a row's name, and what makes it
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how long all races of a run are run, and what ``arithmetic`` and ``multiply_adds`` of limits.py found."""
+    """Where and how long all races of a run are run, and what ``arithmetic`` of limits.py found."""
 
     device: Device
     threads: int
@@ -28,7 +28,6 @@ class Setting:
     operation: Sample
     peers: Mapping[str, Any] = field(default_factory=dict)  # name -> module, see peers.py
     seed: int = 0
-    peak: Sample | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,9 @@ class Race:
 
     ``expected``: label -> a slow way to the result, which is held against ours and not timed. ``bound``: the greatest error
     (relative l2) that any other's result may have. ``yardsticks``: label -> (n, something else of ours), of whose n-fold time
-    ours is told. ``operations``: counted as in direct convolution, a multiply-add as two. ``bytes``: what must be read and written
-    at least, inputs and outputs once each; a race that has them is held against a copy that moves as many.
+    ours is told. ``operations``: counted as in direct convolution, a multiply-add as two; a race that has them is held against
+    multiply-adds over registers alone. ``bytes``: what must be read and written at least, inputs and outputs once each; a race that
+    has them is held against a copy that moves as many.
     """
 
     ours: Run
@@ -85,6 +85,9 @@ def _timed(race: Race, setting: Setting) -> Row:
     ways = {OURS: race.ours, **race.peers, **{label: way for label, (_, way) in race.yardsticks.items()}}
     if race.bytes is not None:
         ways[COPY] = copier(race.bytes // 2, setting.device, setting.threads)
+    alone = multiply_adds(setting.device, setting.threads) if race.operations else None
+    if alone:
+        ways[PEAK] = alone[0]
     times = interleaved(ways, setting.pace, lambda: _synchronise(setting))
     ours = times[OURS]
     return {
@@ -94,7 +97,7 @@ def _timed(race: Race, setting: Setting) -> Row:
         "operations": race.operations,
         "operations_per_second": race.operations and race.operations / ours.seconds,
         "of_arithmetic": race.operations and race.operations * setting.operation.seconds / ours.seconds,
-        "of_peak": race.operations and setting.peak and race.operations * setting.peak.seconds / ours.seconds,
+        "of_peak": race.operations and alone and race.operations / alone[1] * ratio(times[PEAK], ours),
         "bytes": race.bytes,
         "bytes_per_second": race.bytes and race.bytes / ours.seconds,
         "of_copy": race.bytes and ratio(times[COPY], ours),

@@ -10,7 +10,7 @@ from typing import Any
 from ...caffe_models import files
 from ...errors import BadInput
 from .limits import ARITHMETIC_BY
-from .race import COPY, OURS
+from .race import COPY, OURS, PEAK
 
 TABLES = {
     "kernels": "The kernels alone, each beside NumPy's result and a copy of as many bytes.",
@@ -106,7 +106,9 @@ EXPLAINED = (
     "of the cores are left out while three others are there; *disturbed* counts them where they are not. *x / ours*: above 1",
     "ours is faster. Operations are those of direct convolution, a multiply-add being two, whatever way they are computed; a",
     "gradient to the image counts as many as the forward pass. Bytes are inputs and outputs, once each; *of a copy* is the time",
-    "of a copy that moves as many, in the same rounds, by ours. Peak memory is what the first run takes beyond net and weights.",
+    "of a copy that moves as many, in the same rounds, by ours. *of the peak* is the time that multiply-adds over registers alone",
+    "take for as many operations, in the same rounds, by ours; *of sgemm* goes by the best product of the whole run. Peak memory is",
+    "what the first run takes beyond net and weights.",
 )
 
 
@@ -147,5 +149,5 @@ def _noted(row: Mapping[str, Any]) -> str:
     if not row["agrees"]:
         worst = max(row["errors"], key=row["errors"].__getitem__)
         return f"differs from {worst}: {row['errors'][worst]:.1e}, at most {row['bound']:.0e} expected; not timed"
-    loud = {way: times for way, times in row["times"].items() if not times["quiet"] and way != COPY}
+    loud = {way: times for way, times in row["times"].items() if not times["quiet"] and way not in (COPY, PEAK)}
     return "; ".join(f"{way}: {times['disturbed']} of {len(times['samples'])} disturbed" for way, times in loud.items())

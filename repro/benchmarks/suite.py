@@ -15,7 +15,7 @@ from ...layers.threads import cores
 from . import kernels, layers, methods
 from .clock import Pace, interleaved
 from .cores import on_threads
-from .limits import LARGE, arithmetic, copier, multiply_adds, synchronise
+from .limits import LARGE, arithmetic, copier, peak, synchronise
 from .machine import environment, machine, versions
 from .models import Model
 from .peers import find_peers
@@ -48,9 +48,9 @@ def _report(suite: Suite, note: Note) -> dict[str, Any]:
     device, threads = Device.named(suite.device), suite.threads or cores()
     peers = find_peers(suite.against, device, threads)
     note("measuring the machine's limits")
-    before, operation, peak = machine(device), arithmetic(device, threads), multiply_adds(device, threads)
+    before, operation, best = machine(device), arithmetic(device, threads), peak(device, threads)
     copies = interleaved({COPY: copier(LARGE, device, threads)}, suite.pace, lambda: synchronise(device))[COPY]
-    setting = Setting(device, threads, suite.pace, operation, peers, suite.seed, peak)
+    setting = Setting(device, threads, suite.pace, operation, peers, suite.seed)
     tables = {name: list(_rows(name, suite, setting, note)) for name in suite.tables}
     if not any(tables.values()):
         raise BadInput(f"--only: found no row with {suite.only!r} in its name, expected a part of one")
@@ -64,7 +64,7 @@ def _report(suite: Suite, note: Note) -> dict[str, Any]:
         "precision": "float32",
         "limits": {
             "operations_per_second": 1 / operation.seconds,
-            "peak_operations_per_second": peak and 1 / peak.seconds,
+            "peak_operations_per_second": best and 1 / best.seconds,
             "copy_bytes": LARGE,
             "copy_bytes_per_second": 2 * LARGE / copies.seconds,
             "disturbed": operation.disturbed or not copies.quiet,
