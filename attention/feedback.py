@@ -26,6 +26,7 @@ from .gates import Gated
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
 from .places import image_blob
+from .rest import Rest
 from .soft_gates import GateStep, Move, SoftGates
 
 
@@ -34,19 +35,19 @@ def run(question: Question) -> Answer:
 
 
 def climb(question: Question, step: Move, rule: Rule) -> Answer:
-    """The loop of soft feedback: ``step`` after step until nothing moves; then a last pass under gates of 0 and 1, carried to the
+    """The loop of soft feedback: ``step`` after step until it is at rest; then a last pass under gates of 0 and 1, carried to the
     image by ``rule``."""
     options = question.options
     soft, taken = SoftGates(Gated.over(question, options["where"])), GateStep.of(step, options)
     by_relus = options["start"] == "relu"
     gates, close_nothing = (relu_gates(soft), soft.rectified) if by_relus else (open_gates(soft), True)
-    curve = []
+    curve, rest = [], Rest()
     for iteration in range(options["iterations"]):
         moved, scores = soft.climb(gates, taken, first=iteration == 0 and close_nothing)
         curve.append(scores)
-        if not moved:
+        if rest.reached(moved):
             break
-    return conclude(question, soft, gates, curve, rule)
+    return conclude(question, soft, gates, curve[: 1 + rest.after], rule)
 
 
 def relu_gates(soft: SoftGates) -> Array:

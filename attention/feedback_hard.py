@@ -33,8 +33,8 @@ def run(question: Question) -> Answer:
     options = question.options
     gated = Gated.over(question, options["where"])
     gates, curve = gated.open(), []
-    for _ in range(options["iterations"]):
-        passed = gated.under(gates)
+    for iteration in range(options["iterations"]):
+        passed = gated.under(gates) if iteration else gated.frozen(gates)
         curve.append(passed.class_scores())
         gates = dict(gates)
         carried = passed.to_image(hard_rule(gated, gates, options), at=question.at)

@@ -11,7 +11,6 @@ In both, nothing below the lowest gates is computed twice.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +24,7 @@ from ..executor.net import Net
 from ..executor.rules import GRADIENT, Rule, reads
 from ..executor.trace import Trace
 from ..executor.walk import walk_back
-from ..layers.arrays import Array, array_module, everywhere, multiply
+from ..layers.arrays import Array, array_module, everywhere, free_to_ask, multiply
 from ..layers.correlation import expecting_zeros
 from ..layers.layer import Step
 from ..layers.relu import ReLU
@@ -49,11 +48,6 @@ def _all_but_what_relus_read(graph: Graph, wanted: int) -> Keep:
 def of_classes(scores: Array) -> Array:
     """One number per class, (K, N, C), of scores (K, N, C, ...): the highest where there are several positions."""
     return scores.reshape(*scores.shape[:3], -1).max(-1)
-
-
-def same(gates: Gates, others: Gates) -> bool:
-    """Whether no gate differs."""
-    return all(everywhere(operator.eq, z, others[gate]) for gate, z in gates.items())
 
 
 @dataclass(frozen=True)
@@ -189,10 +183,14 @@ class Gated:
         return found[end]
 
     def under(self, gates: Gates) -> Pass:
-        """The net under ``gates``: without a new forward pass where they close nothing that was active."""
+        """The net under ``gates``: without a new forward pass where they close nothing that was active, if one may ask."""
+        return self.frozen(gates) if self._close_nothing(gates) else self.recomputed(gates)
+
+    def _close_nothing(self, gates: Gates) -> bool:
         x = self.activations()
-        unchanged = all(everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items())
-        return self.frozen(gates) if unchanged else self.recomputed(gates)
+        return free_to_ask(self.image) and all(
+            everywhere(lambda z, x: (z == 1) | (x == 0), z, x[gate]) for gate, z in gates.items()
+        )
 
     def recomputed(self, gates: Gates) -> Pass:
         """A new forward pass under ``gates``, of K * N images from the lowest gates on."""

@@ -15,7 +15,7 @@ from operator import add
 from typing import Any
 
 from ..executor.rules import Rule, StepRule, reads
-from ..layers.arrays import Array, array_module, divide, multiply, positive_part
+from ..layers.arrays import Array, array_module, divide, free_to_ask, multiply, positive_part
 from ..layers.layer import Step
 from .method import Answer, Method, Option, Question, reduce_option
 from .relevance import BIAS, PAPER, relevance, relevance_rule
@@ -44,10 +44,10 @@ def _part(step: Step, relevance: Array, sign: int, with_bias: bool) -> Array:
     paths = [(_half(a, 1), _half(weights, sign)), (_half(a, -1), _half(weights, -sign))]
     biases = [_half(b, sign) * with_bias for b in bias]
     z = layer.forward(paths[0][:1], [paths[0][1], *biases])[0][0]
-    if paths[1][0].any():
-        z = z + layer.linear(*paths[1])
-    else:
+    if free_to_ask(a) and not paths[1][0].any():
         paths.pop()
+    else:
+        z = z + layer.linear(*paths[1])
     shares = divide(relevance, z)
     return reduce(add, (multiply(layer.transposed(shares, w, step.bottom_shapes[0]), x) for x, w in paths))
 

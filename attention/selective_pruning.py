@@ -20,11 +20,12 @@ from typing import Any
 
 from ..layers import feedback
 from ..layers.arrays import Array, array_module, multiply
-from .gates import Gated, Gates, Pass, same
+from .gates import Gated, Gates, Pass
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, chosen, reduce_option
 from .places import image_blob
 from .recovery import threshold_options
+from .rest import Rest, changes
 from .thresholds import threshold, without_edge
 
 MODES: dict[str, dict[str, Any]] = {
@@ -49,16 +50,16 @@ def select(question: Question, options: Mapping[str, Any]) -> tuple[Gated, Gates
     gated = Gated.over(question, options["where"])
     gates = gated.open()
     passed = gated.frozen(gates)
-    curve = [passed.class_scores()]
+    curve, rest = [passed.class_scores()], Rest()
     for iteration in range(options["iterations"]):
         pruned = prune(gated, gates, passed, options, first=iteration == 0)
-        if iteration and same(pruned, gates):
+        if iteration and rest.reached(changes(pruned, gates)):
             break
         gates = pruned
         again = gated.recomputed(gates)
         curve.append(again.class_scores())
         passed = again if options["masks"] == "recomputed" else gated.frozen(gates)
-    return gated, gates, passed, array_module(question.image).stack(curve)
+    return gated, gates, passed, array_module(question.image).stack(curve[: 2 + rest.after])
 
 
 def prune(gated: Gated, gates: Gates, passed: Pass, options: Mapping[str, Any], first: bool) -> Gates:

@@ -98,9 +98,9 @@ class SoftGates:
 
     # -- how they move ------------------------------------------------------------------------------------------------
 
-    def climb(self, gates: Array, step: GateStep, first: bool = False) -> tuple[bool, Array]:
-        """Moves all ``gates`` at once, by a ``step`` each, where they lie. Returns whether any has moved, and the class scores
-        (K, N, C) of the pass under the gates as they were; ``first``: they closed nothing that was active, so that it is the first pass.
+    def climb(self, gates: Array, step: GateStep, first: bool = False) -> tuple[Array, Array]:
+        """Moves all ``gates`` at once, by a ``step`` each, where they lie. Returns how many have moved, in parts, and the class
+        scores (K, N, C) of the pass under the gates as they were; ``first``: they closed nothing that was active, so that it is the first pass.
         """
 
         def climbed(passed: Pass, signal: Array | None = None) -> tuple[Array, Array]:
@@ -109,7 +109,7 @@ class SoftGates:
         moved, scores = (
             climbed(self.of.frozen(self.parts(gates))) if first else self._under(gates, ("move", step), climbed)
         )
-        return bool(moved.any()), of_classes(scores)
+        return moved, of_classes(scores)
 
     def move(self, passed: Pass, step: GateStep, signal: Array | None = None) -> Array:
         """Moves the gates of a pass, and returns how many have moved, in parts. ``signal``: the targets', where it is known."""

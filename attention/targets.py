@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
+from ..executor.device import to_numpy
 from ..executor.net import Net
 from ..layers.arrays import Array, Shape, array_module
 
@@ -88,20 +89,15 @@ def prior(scores: Array, targets: np.ndarray, positions: np.ndarray | None = Non
     scores (Excitation Backprop's fork); a single score gets 1, and so does the one at the target's own position where
     ``positions`` (N, K, axes) names it. ``scores`` (N, C, *positions), ``targets`` (N, K).
     """
-    xp = array_module(scores)
-    images, classes = scores.shape[:2]
-    flat = scores.reshape(images, classes, -1)
+    xp, flat = array_module(scores), scores.reshape(*scores.shape[:2], -1)
     signal = xp.zeros((targets.shape[1], *flat.shape), scores.dtype)
+    k, images = np.ogrid[: len(signal), : len(flat)]
     if positions is not None:
-        flat_positions = _flat(positions, scores.shape[2:])
-    for image, row in enumerate(targets):
-        for k, target in enumerate(row):
-            if positions is not None:
-                signal[k, image, target, flat_positions[image, k]] = 1
-                continue
-            own = flat[image, target]
-            weights = xp.exp(own - own.max())
-            signal[k, image, target] = weights / weights.sum()
+        signal[k, images, targets.T, _flat(positions, scores.shape[2:]).T] = 1
+    else:
+        own = flat[images, targets.T]
+        weights = xp.exp(own - own.max(-1, keepdims=True))
+        signal[k, images, targets.T] = weights / weights.sum(-1, keepdims=True)
     return signal.reshape(len(signal), *scores.shape)
 
 
@@ -112,12 +108,11 @@ def hangs_on_scores(shape: Shape, positions: np.ndarray | None) -> bool:
 
 def target_scores(scores: Array, targets: np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
     """The targets' scores (N, K); where there are several positions, the highest, or those at ``positions`` (N, K, axes)."""
-    flat = scores.reshape(*scores.shape[:2], -1)
-    own = [[flat[image, target] for target in row] for image, row in enumerate(targets)]
+    own = scores.reshape(*scores.shape[:2], -1)[np.arange(len(targets))[:, None], targets]
     if positions is None:
-        return np.array([[float(map_.max()) for map_ in row] for row in own])
-    there = _flat(positions, scores.shape[2:])
-    return np.array([[float(own[image][k][there[image, k]]) for k in range(len(row))] for image, row in enumerate(own)])
+        return to_numpy(own.max(-1)).astype(np.float64)
+    there = _flat(positions, scores.shape[2:])[..., None]
+    return np.take_along_axis(to_numpy(own), there, -1)[..., 0].astype(np.float64)
 
 
 def _flat(positions: np.ndarray, sizes: Shape) -> np.ndarray:

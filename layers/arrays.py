@@ -29,6 +29,11 @@ def array_module(array: Array) -> ModuleType:
     return cupy
 
 
+def free_to_ask(array: Array) -> bool:
+    """Whether a program may look at numbers and go on by them: on the CPU. A GPU would have to do first all that it was told to."""
+    return isinstance(array, np.ndarray)
+
+
 def count(shape: Sequence[int]) -> int:
     """How many numbers an array of this shape holds (1 for a scalar)."""
     return math.prod(shape)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from thinktwice.cuda import launcher
+
+from . import cupy_double
 
 # Real models, images and results of real Caffe, kept beside a checkout; THINKTWICE_SHARED names another place.
 SHARED = Path(os.environ.get("THINKTWICE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -17,3 +24,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no reference data at {SHARED}: real models and golden files are not part of the repository")
     return SHARED
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A device where there is none: CuPy's double in its place."""
+    if launcher.host_build() is None:
+        pytest.skip("the kernels are not built for the CPU: the double of CuPy runs them")
+    monkeypatch.setitem(sys.modules, "cupy", cupy_double)
+    launcher._gpu_kernel.cache_clear()
+    yield cupy_double
+    launcher._gpu_kernel.cache_clear()

@@ -1,0 +1,55 @@
+"""The double of CuPy is no more than CuPy, and refuses what CuPy refuses."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from . import cupy_double
+
+
+def test_cupy_has_all_that_its_double_has() -> None:
+    cupy = pytest.importorskip("cupy")
+    assert not [name for name in cupy_double.NAMES if not hasattr(cupy, name)]
+    assert not [name for name in vars(cupy_double.ndarray) if name != "__weakref__" and not hasattr(cupy.ndarray, name)]
+    assert not [name for name in vars(cupy_double.cuda) if name != "capturing" and not hasattr(cupy.cuda, name)]
+
+
+def test_numpys_arrays_stay_outside(cupy: ModuleType) -> None:
+    there = cupy.asarray(np.ones(3))
+    for mix in (lambda: there + np.ones(3), lambda: np.ones(3) * there, lambda: np.maximum(there, np.ones(3)),
+                lambda: cupy.where(there > 0, np.ones(3), 0), lambda: there.__setitem__(0, np.ones(1))):  # fmt: skip
+        with pytest.raises(TypeError, match="Unsupported type"):
+            mix()
+    with pytest.raises(TypeError, match="Implicit conversion"):
+        np.asarray(there)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        cupy.max(there, initial=0)
+    with pytest.raises(AttributeError):
+        cupy.percentile(there, 50)
+
+
+def test_what_makes_the_host_wait_is_counted(cupy: ModuleType) -> None:
+    there, before = cupy.arange(4), cupy.waits
+    there = np.sqrt(there[1:].reshape(3, 1) * 2.0)
+    assert isinstance(there, cupy.ndarray)
+    assert cupy.waits == before
+    assert bool((there > 0).all())
+    there[there > 2].get()
+    assert cupy.waits == before + 3  # a truth, a size, a copy
+
+
+def test_a_graph_does_again_what_was_captured(cupy: ModuleType) -> None:
+    there, stream = cupy.asarray(np.arange(3.0)), cupy.cuda.Stream(non_blocking=True)
+    stream.begin_capture()
+    doubled = (there + 1)[::-1] * 2
+    there *= 3
+    with pytest.raises(cupy.Captured):
+        there.get()
+    graph = stream.end_capture()
+    there[...] = 1
+    graph.launch(stream)
+    np.testing.assert_array_equal(doubled.get(), [4, 4, 4])
+    np.testing.assert_array_equal(there.get(), [3, 3, 3])
