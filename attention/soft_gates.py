@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from ..executor.capture import Captured
 from ..executor.routine import Routine, done
 from ..executor.rules import GRADIENT, Rule, StepRule, reads
-from ..layers.arrays import Array, Shape, array_module
+from ..layers.arrays import Array, Shape, array_module, free_to_ask
 from ..layers.arrival import Arrival
 from ..layers.feedback import counted, gate_gradient
 from ..layers.layer import Step
@@ -106,9 +107,15 @@ class SoftGates:
         def climbed(passed: Pass, signal: Array | None = None) -> tuple[Array, Array]:
             return self.move(passed, step, signal), passed.scores()
 
-        moved, scores = (
-            climbed(self.of.frozen(self.parts(gates))) if first else self._under(gates, ("move", step), climbed)
-        )
+        def under_gates() -> tuple[Array, Array]:
+            return self._under(gates, ("move", step), climbed)
+
+        if first:
+            moved, scores = climbed(self.of.frozen(self.parts(gates)))
+        elif free_to_ask(gates):
+            moved, scores = under_gates()
+        else:
+            moved, scores = self._graphs.setdefault((id(gates), step), Captured(under_gates))()
         return moved, of_classes(scores)
 
     def move(self, passed: Pass, step: GateStep, signal: Array | None = None) -> Array:
@@ -179,6 +186,11 @@ class SoftGates:
     @cached_property
     def _routines(self) -> dict[Hashable, Routine | None]:
         """Those of ``_under``, by what they do."""
+        return {}
+
+    @cached_property
+    def _graphs(self) -> dict[Hashable, Captured]:
+        """Iterations as a GPU keeps them, which also keep their gates."""
         return {}
 
     @cached_property

@@ -2,8 +2,8 @@
 
 Strict where CuPy is: its arrays are no NumPy arrays, do not mix with them and become such only when asked (``get``); the module has
 no more names than ``NAMES``, all of which CuPy has. A kernel is its host build, the same text. ``waits`` counts how often a program
-had to wait for the device: numbers, copies and sizes that the host asked for. While a stream captures, what is done is kept as well,
-to be done again by the graph's ``launch``; then nothing may be asked for, as on a GPU.
+had to wait for the device: numbers, copies and sizes that the host asked for. While a stream captures, nothing that changes an array is
+done: all is kept, to be done by the graph's ``launch``; and nothing may be asked for, nor cuBLAS be called (``REFUSED``).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ OTHERS = "bool_ dtype finfo float32 float64 inf int32 int64 nan newaxis pi resul
 NAMES = frozenset(f"{FUNCTIONS} {NEW} {OTHERS}".split())
 METHODS = """all any argmax argmin argsort clip copy cumsum dot fill flatten max mean min prod ravel repeat reshape round sort squeeze std
     sum swapaxes take transpose var view"""
+REFUSED = {"matmul", "imatmul", "dot", "einsum"}  # by CuPy while a stream captures
+CHANGING = {"setitem", "fill", "iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"}
 BINARY, COMPARING, UNARY = (
     "add sub mul truediv floordiv mod pow matmul and or xor",
     "lt le eq ne gt ge",
@@ -175,26 +177,27 @@ def _run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What NumPy makes of arrays on the device, there."""
     if LACKING.intersection(kwargs):
         raise TypeError(f"unexpected keyword arguments {sorted(LACKING.intersection(kwargs))}")
-    args, kwargs = _on_device(args), _on_device(kwargs)
-    result = function(*args, **kwargs)
+    if cuda.capturing is not None and function.__name__ in REFUSED:
+        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+    there = _on_device(args), _on_device(kwargs)
+    if cuda.capturing is not None and (function.__name__ in CHANGING or "out" in kwargs):
+        cuda.capturing.append(lambda: function(*there[0], **there[1]))
+        return kwargs.get("out", args[0])
+    with np.errstate(**({} if cuda.capturing is None else {"all": "ignore"})):  # numbers that are still to be made
+        result = function(*there[0], **there[1])
     if not isinstance(result, (np.ndarray, np.generic, tuple)):  # nothing, or no numbers
-        _kept(lambda: function(*args, **kwargs))
         return result
     made = tuple(map(np.asarray, result)) if isinstance(result, tuple) else (np.asarray(result),)
 
     def again() -> None:
-        repeated = function(*args, **kwargs)
-        for there, new in zip(made, repeated if isinstance(repeated, tuple) else (repeated,), strict=True):
-            np.copyto(there, new)
+        repeated = function(*there[0], **there[1])
+        for one, new in zip(made, repeated if isinstance(repeated, tuple) else (repeated,), strict=True):
+            np.copyto(one, new)
 
-    _kept(again)
+    if cuda.capturing is not None:
+        cuda.capturing.append(again)
     arrays = tuple(map(ndarray, made))
     return arrays if isinstance(result, tuple) else arrays[0]
-
-
-def _kept(work: Callable[[], None]) -> None:
-    if cuda.capturing is not None:
-        cuda.capturing.append(work)
 
 
 def _on_device(part: Any) -> Any:
@@ -253,6 +256,8 @@ def from_dlpack(array: Any) -> ndarray:
 class linalg:
     @staticmethod
     def svd(a: ndarray, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+        if cuda.capturing is not None:
+            raise NotImplementedError("calling cuSOLVER API during stream capture is currently unsupported")
         return tuple(_run(lambda x: tuple(np.linalg.svd(x, full_matrices, compute_uv)), a))
 
 
@@ -272,27 +277,30 @@ class RawModule:
         kernel = ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_char_p)(place)
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
+            assert not any(isinstance(argument, np.ndarray) for argument in arguments)
             assert len(grid) == 1 and 0 < grid[0] < 2**31 and 0 < np.prod(block) <= 1024
+            arguments = tuple(map(_by_value, arguments))
             slots = [_slot(argument) for argument in arguments]
             packed = struct.pack("".join(layout for layout, _ in slots), *(value for _, value in slots))
-            kept = arguments
 
-            def work() -> None:
-                assert kept
+            def work(_alive: Any = arguments) -> None:
                 kernel(grid[0], packed)
 
-            work()
-            _kept(work)
+            work() if cuda.capturing is None else cuda.capturing.append(work)
 
         return launch
+
+
+def _by_value(argument: Any) -> Any:
+    return np.frombuffer(argument.tobytes(), np.int64) if isinstance(argument, np.void) else argument
 
 
 def _slot(argument: Any) -> tuple[str, Any]:
     """As CuPy hands it to a kernel: 8 bytes each for the host build."""
     if isinstance(argument, ndarray):
         return "q", argument._on_device.ctypes.data
-    if isinstance(argument, np.void):  # a record, by value: the host build takes its address
-        return "q", argument.__array_interface__["data"][0]
+    if isinstance(argument, np.ndarray):  # a record: the host build takes its address
+        return "q", argument.ctypes.data
     if isinstance(argument, np.float32):
         return "f4x", float(argument)
     if isinstance(argument, (float, np.float64)):
@@ -317,7 +325,7 @@ class _Device:
 
 
 class _Stream:
-    """A stream: everything is done at once, and while it captures, kept."""
+    """A stream: everything is done at once or, while it captures, kept."""
 
     ptr = 0
 
@@ -366,6 +374,7 @@ def _using_allocator(allocator: Any = None) -> Iterator[None]:
 cuda = SimpleNamespace(
     Device=_Device,
     Stream=_Stream,
+    Graph=_Graph,
     MemoryPool=_MemoryPool,
     using_allocator=_using_allocator,
     get_current_stream=_Stream,

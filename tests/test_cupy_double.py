@@ -41,15 +41,19 @@ def test_what_makes_the_host_wait_is_counted(cupy: ModuleType) -> None:
     assert cupy.waits == before + 3  # a truth, a size, a copy
 
 
-def test_a_graph_does_again_what_was_captured(cupy: ModuleType) -> None:
+def test_a_graph_does_what_was_captured_when_it_is_launched(cupy: ModuleType) -> None:
     there, stream = cupy.asarray(np.arange(3.0)), cupy.cuda.Stream(non_blocking=True)
     stream.begin_capture()
-    doubled = (there + 1)[::-1] * 2
     there *= 3
+    there[0] = 7
+    doubled = (there + 1)[::-1] * 2
     with pytest.raises(cupy.Captured):
         there.get()
+    with pytest.raises(NotImplementedError):
+        there @ there
     graph = stream.end_capture()
-    there[...] = 1
-    graph.launch(stream)
-    np.testing.assert_array_equal(doubled.get(), [4, 4, 4])
-    np.testing.assert_array_equal(there.get(), [3, 3, 3])
+    np.testing.assert_array_equal(there.get(), [0, 1, 2])
+    for expected in ([7, 3, 6], [7, 9, 18]):
+        graph.launch(stream)
+        np.testing.assert_array_equal(there.get(), expected)
+        np.testing.assert_array_equal(doubled.get(), [2 * (number + 1) for number in expected[::-1]])
