@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from thinktwice.cuda import launcher
+from thinktwice.executor.device import _cuda_devices
 
 from . import cupy_double
 
@@ -27,8 +28,16 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A device where there is none: CuPy's double in its place."""
+def cupy(request: pytest.FixtureRequest) -> ModuleType:
+    """CuPy where it finds a device, else its double."""
+    if not _cuda_devices():
+        return request.getfixturevalue("double")
+    return pytest.importorskip("cupy")
+
+
+@pytest.fixture
+def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """CuPy's double in its place."""
     if launcher.host_build() is None:
         pytest.skip("the kernels are not built for the CPU: the double of CuPy runs them")
     monkeypatch.setitem(sys.modules, "cupy", cupy_double)

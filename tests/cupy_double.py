@@ -378,6 +378,6 @@ cuda = SimpleNamespace(
     MemoryPool=_MemoryPool,
     using_allocator=_using_allocator,
     get_current_stream=_Stream,
-    runtime=SimpleNamespace(getDeviceCount=lambda: 1),
+    runtime=SimpleNamespace(getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"a double"}),
     capturing=None,
 )

@@ -17,37 +17,37 @@ def test_cupy_has_all_that_its_double_has() -> None:
     assert not [name for name in vars(cupy_double.cuda) if name != "capturing" and not hasattr(cupy.cuda, name)]
 
 
-def test_numpys_arrays_stay_outside(cupy: ModuleType) -> None:
-    there = cupy.asarray(np.ones(3))
+def test_numpys_arrays_stay_outside(double: ModuleType) -> None:
+    there = double.asarray(np.ones(3))
     for mix in (lambda: there + np.ones(3), lambda: np.ones(3) * there, lambda: np.maximum(there, np.ones(3)),
-                lambda: cupy.where(there > 0, np.ones(3), 0), lambda: there.__setitem__(0, np.ones(1))):  # fmt: skip
+                lambda: double.where(there > 0, np.ones(3), 0), lambda: there.__setitem__(0, np.ones(1))):  # fmt: skip
         with pytest.raises(TypeError, match="Unsupported type"):
             mix()
     with pytest.raises(TypeError, match="Implicit conversion"):
         np.asarray(there)
     with pytest.raises(TypeError, match="unexpected keyword"):
-        cupy.max(there, initial=0)
+        double.max(there, initial=0)
     with pytest.raises(AttributeError):
-        cupy.percentile(there, 50)
+        double.percentile(there, 50)
 
 
-def test_what_makes_the_host_wait_is_counted(cupy: ModuleType) -> None:
-    there, before = cupy.arange(4), cupy.waits
+def test_what_makes_the_host_wait_is_counted(double: ModuleType) -> None:
+    there, before = double.arange(4), double.waits
     there = np.sqrt(there[1:].reshape(3, 1) * 2.0)
-    assert isinstance(there, cupy.ndarray)
-    assert cupy.waits == before
+    assert isinstance(there, double.ndarray)
+    assert double.waits == before
     assert bool((there > 0).all())
     there[there > 2].get()
-    assert cupy.waits == before + 3  # a truth, a size, a copy
+    assert double.waits == before + 3  # a truth, a size, a copy
 
 
-def test_a_graph_does_what_was_captured_when_it_is_launched(cupy: ModuleType) -> None:
-    there, stream = cupy.asarray(np.arange(3.0)), cupy.cuda.Stream(non_blocking=True)
+def test_a_graph_does_what_was_captured_when_it_is_launched(double: ModuleType) -> None:
+    there, stream = double.asarray(np.arange(3.0)), double.cuda.Stream(non_blocking=True)
     stream.begin_capture()
     there *= 3
     there[0] = 7
     doubled = (there + 1)[::-1] * 2
-    with pytest.raises(cupy.Captured):
+    with pytest.raises(double.Captured):
         there.get()
     with pytest.raises(NotImplementedError):
         there @ there

@@ -86,13 +86,13 @@ def test_nets_of_many_layers(cupy: ModuleType, method: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_device_is_waited_for_at_the_end_alone(cupy: ModuleType, method: str) -> None:
+def test_a_device_is_waited_for_at_the_end_alone(double: ModuleType, method: str) -> None:
     """Once for the scores, and once for what a method must know of its result; however many images, targets and iterations."""
     _, net = both(method)
     iterations = {"iterations": 12} if method in LOOPS else {}
-    cupy.waits = 0
+    double.waits = 0
     tt.attend(net, image(), range(small_net.CLASSES), method, **iterations)
-    assert cupy.waits <= 2
+    assert double.waits <= 2
 
 
 @pytest.mark.parametrize("method", LOOPS)

@@ -46,12 +46,12 @@ def test_what_cannot_be_captured_is_done_as_it_is_written(cupy: ModuleType, refu
 
 
 @pytest.mark.parametrize(("method", "launches"), [("feedback", 5), ("gp", 0)])
-def test_iterations(cupy: ModuleType, method: str, launches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iterations(double: ModuleType, method: str, launches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where products are captured, as cuDNN's are, a loop's iterations are launched: all but the first, which has no pass of its own,
     and the next. CuPy has no SVD captured."""
     launched = []
-    monkeypatch.setattr(cupy, "REFUSED", set())
-    monkeypatch.setattr(cupy.cuda.Graph, "launch", _counting(cupy.cuda.Graph.launch, launched))
+    monkeypatch.setattr(double, "REFUSED", set())
+    monkeypatch.setattr(double.cuda.Graph, "launch", _counting(double.cuda.Graph.launch, launched))
     expected, found = (tt.attend(net, image(), [0, 1, 3], method, iterations=7) for net in both())
     assert len(launched) == launches
     np.testing.assert_allclose(found.map.get(), expected.map, rtol=1e-10, atol=1e-10)
@@ -66,13 +66,13 @@ def _counting(launch, launched: list):
     return counted
 
 
-def test_a_capture_that_cuda_gives_up(cupy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_capture_that_cuda_gives_up(double: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def given_up(stream) -> None:
-        cupy.cuda.capturing = None
+        double.cuda.capturing = None
         raise RuntimeError("cudaErrorStreamCaptureInvalidated")
 
-    monkeypatch.setattr(cupy.cuda.Stream, "end_capture", given_up)
-    there = cupy.asarray(np.zeros(2))
+    monkeypatch.setattr(double.cuda.Stream, "end_capture", given_up)
+    there = double.asarray(np.zeros(2))
     captured = capture.Captured(lambda: (there + 1,))
     for _ in range(4):
         np.testing.assert_array_equal(captured()[0].get(), [1, 1])
