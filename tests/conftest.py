@@ -27,6 +27,14 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> str:
+    """Either of them."""
+    if request.param == "cuda":
+        request.getfixturevalue("cupy")
+    return request.param
+
+
 @pytest.fixture
 def cupy(request: pytest.FixtureRequest) -> ModuleType:
     """CuPy where it finds a device, else its double."""

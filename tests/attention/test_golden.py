@@ -16,9 +16,9 @@ CASES = sorted(path.name for path in (SHARED / "golden" / "excitation").glob("*"
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_mwp_at_every_blob(shared: Path, case: str) -> None:
+def test_mwp_at_every_blob(shared: Path, device: str, case: str) -> None:
     folder = shared / "golden" / "excitation" / case
-    net = tt.load(folder / "net.prototxt", folder / "net.caffemodel", device="cpu")
+    net = tt.load(folder / "net.prototxt", folder / "net.caffemodel", device=device)
     golden = np.load(folder / "golden.npz")
     trace = net.forward(part(golden, "input/"))
     walk = net.backward(trace, part(golden, "top_diff/"), rule="excitation")
@@ -26,10 +26,10 @@ def test_mwp_at_every_blob(shared: Path, case: str) -> None:
         compare(first_version(net, walk, blob), expected, f"MWP at {blob}")
 
 
-@pytest.fixture(scope="module")
-def squeezenet(shared: Path):
+@pytest.fixture
+def squeezenet(shared: Path, device: str):
     model = shared / "models" / "squeezenet_v1.0"
-    net = tt.load(model / "deploy.prototxt", model / "squeezenet_v1.0.caffemodel", device="cpu")
+    net = tt.load(model / "deploy.prototxt", model / "squeezenet_v1.0.caffemodel", device=device)
     golden = np.load(shared / "golden" / "squeezenet" / "elephant_zebra_1.npz")
     return net, golden, net.forward(data=golden["input/data"])
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import thinktwice as tt
+from thinktwice.executor.device import to_numpy
 
 from ..conftest import SHARED
 
@@ -19,9 +21,9 @@ LEGACY = sorted(path.name for path in (SHARED / "golden" / "legacy").glob("*"))
 CAFFE_LEAVES_ZEROS = {("flatten_reshape", "data"): "r"}
 
 
-def compare(found: np.ndarray, golden: np.ndarray, what: str, tolerance: float = 1e-5) -> None:
+def compare(found: Any, golden: np.ndarray, what: str, tolerance: float = 1e-5) -> None:
     assert found.shape == golden.shape, what
-    error = np.abs(found.astype(np.float64) - golden).max(initial=0)
+    error = np.abs(to_numpy(found).astype(np.float64) - golden).max(initial=0)
     assert error <= tolerance * np.abs(golden).max(initial=0), f"{what}: {error:.3g} off"
 
 
@@ -35,8 +37,8 @@ def first_version(net: tt.Net, walk: tt.Walk, blob: str) -> np.ndarray:
     return walk.version(blob, before=readers[0]) if readers else walk[blob]
 
 
-def check(definition: Path, golden_folder: Path) -> None:
-    net = tt.load(definition / "net.prototxt", definition / "net.caffemodel", device="cpu")
+def check(definition: Path, golden_folder: Path, device: str) -> None:
+    net = tt.load(definition / "net.prototxt", definition / "net.caffemodel", device=device)
     golden = np.load(golden_folder / "golden.npz")
     trace = net.forward(part(golden, "input/"))
     for blob, expected in part(golden, "data/").items():
@@ -57,14 +59,14 @@ def check(definition: Path, golden_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_layers(shared: Path, case: str) -> None:
+def test_layers(shared: Path, device: str, case: str) -> None:
     folder = shared / "golden" / "layers" / case
-    check(folder, folder)
+    check(folder, folder, device)
 
 
 @pytest.mark.parametrize("case", LEGACY)
-def test_legacy_files_give_the_same(shared: Path, case: str) -> None:
-    check(shared / "golden" / "legacy" / case, shared / "golden" / "layers" / "mini_alexnet")
+def test_legacy_files_give_the_same(shared: Path, device: str, case: str) -> None:
+    check(shared / "golden" / "legacy" / case, shared / "golden" / "layers" / "mini_alexnet", device)
 
 
 def test_reference_data(shared: Path) -> None:
