@@ -22,6 +22,8 @@ GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxrunt
 SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
 TRAIN = ["lmdb>=1.4", "matplotlib>=3.8", "threadpoolctl>=3.5"]
 ON_LINUX = "platform_machine == 'x86_64' and sys_platform == 'linux'"
+# The oldest with which tests/cuda/test_cudnn_offers.py passed; there is no older cuDNN for CUDA 13.
+CUDNN = [f"nvidia-cudnn-frontend>=1.14; {ON_LINUX}", f"nvidia-cudnn-cu13>=9.12; {ON_LINUX}"]
 NVRTC = [f"nvidia-cuda-nvrtc>=13; {ON_LINUX}", f"cuda-bindings>=13; {ON_LINUX}"]  # compiles for a GPU without one
 TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *NVRTC, *SEGMENT, *TRAIN]
 
@@ -82,6 +84,7 @@ setup(
     extras_require={
         "cpu": CPU,
         "gpu": GPU,
+        "cudnn": CUDNN,
         "segment": SEGMENT,
         "train": TRAIN,
         "test": TEST,

@@ -5,9 +5,9 @@
     weight gradient    the same sum read from (y, x) to w
 
 Any number of spatial axes; all axes in front of the channel axis are one batch. Images in single precision are the CPU
-engine's work, where it was built. All others are matrix products over patches, laid out as in Caffe's im2col: rows (channel,
-kernel cell), columns output positions. They go through in chunks, so that the patches never need more than a few megabytes
-beyond what one image needs; while ``threads`` shares out images, each chunk is one thread's.
+engine's work, where it was built, and on a GPU cuDNN's, where it is installed. All others are matrix products over patches, laid
+out as in Caffe's im2col: rows (channel, kernel cell), columns output positions. They go through in chunks, so that the patches
+never need more than a few megabytes beyond what one image needs; while ``threads`` shares out images, each chunk is one thread's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..cpu.convolution import Bank
 from ..cpu.finish import finish
 from ..cpu.sparse import expecting_zeros, zeros_expected
 from ..cpu.winograd import exact, exactly
-from ..cuda import kernels
+from ..cuda import cudnn, kernels
 from . import threads
 from .arrays import Array, Shape, array_module, count
 from .arrival import ALONE, Arrival, Sender
@@ -140,18 +140,28 @@ def correlate(
         y = convolution.correlate(images, weights, geometry, bias, rectified, None, guarded)
         y = y.reshape(*lead, len(weights), *positions)
         return _moved(y, into)
-    y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), x.dtype)
+    y = cudnn.forward(images, weights, geometry, guarded or exact())
+    if y is None:
+        y = _products(images, weights, geometry, positions)
+    y = y.reshape(*lead, len(weights), *positions)
+    if bias is not None:
+        y += bias.reshape(-1, *rank * (1,))
+    if rectified:
+        xp.maximum(y, 0, out=y)
+    return _moved(y, into)
+
+
+def _products(images: Array, weights: Array, geometry: Geometry, positions: Shape) -> Array:
+    """Filters times patches: (n, group, O/group, positions)."""
+    xp = array_module(images)
+    y = xp.empty((len(images), geometry.group, len(weights) // geometry.group, count(positions)), images.dtype)
     matrix = _grouped(weights, geometry)
 
     def of_chunk(chunk: slice) -> None:
         xp.matmul(matrix, _patches(images[chunk], geometry, positions), out=y[chunk])
 
     threads.run(of_chunk, _chunks(images, geometry, positions))
-    if bias is not None:
-        y += bias.reshape(geometry.group, -1, 1)
-    if rectified:
-        xp.maximum(y, 0, out=y)
-    return _moved(y.reshape(*lead, len(weights), *positions), into)
+    return y
 
 
 def correlate_together(x: Array, banks: Sequence[Bank], geometry: Geometry) -> list[Array]:
@@ -176,17 +186,25 @@ def correlate_transposed(
 ) -> Array:
     """The input gradient: ``signal`` (..., O, *positions), ``weights`` (O, C/group, *kernel) -> (..., C, *spatial), and what
     becomes of it there."""
-    xp, rank = array_module(signal), geometry.rank
-    lead, positions = signal.shape[: -rank - 1], signal.shape[-rank:]
+    rank, lead = geometry.rank, signal.shape[: -geometry.rank - 1]
     whole = (weights.shape[1] * geometry.group, *spatial)
+    stacked = signal.reshape(-1, *signal.shape[-rank - 1 :])
     if geometry.rank == 2 and engine.serves(signal, weights):
-        stacked = signal.reshape(-1, *signal.shape[-rank - 1 :])
         last = finish(arrival, 3) if convolution.finishes(geometry) else None
         x = convolution.correlate_transposed(stacked, weights, geometry, spatial, last, _targets(lead))
         x = x.reshape(*lead, *whole)
         return x if last else arrival.at(x)
-    signals = signal.reshape(-1, geometry.group, len(weights) // geometry.group, count(positions))
-    x = xp.empty((len(signals), *whole), signal.dtype)
+    x = cudnn.input_gradient(stacked, weights, geometry, spatial, exact())
+    if x is None:
+        x = _overlapping(stacked, weights, geometry, whole)
+    return arrival.at(x.reshape(*lead, *whole))
+
+
+def _overlapping(stacked: Array, weights: Array, geometry: Geometry, whole: Shape) -> Array:
+    """Patches of filters times signals, added up: (n, *whole)."""
+    xp, positions = array_module(stacked), stacked.shape[2:]
+    signals = stacked.reshape(len(stacked), geometry.group, len(weights) // geometry.group, count(positions))
+    x = xp.empty((len(signals), *whole), signals.dtype)
     matrix = _grouped(weights, geometry).swapaxes(-1, -2)
 
     def of_chunk(chunk: slice) -> None:
@@ -196,7 +214,7 @@ def correlate_transposed(
             _overlap(xp.matmul(matrix, signals[chunk]), geometry, positions, x[chunk])
 
     threads.run(of_chunk, _chunks(x, geometry, positions))
-    return arrival.at(x.reshape(*lead, *whole))
+    return x
 
 
 def send_together(senders: Sequence[Sender], geometry: Geometry, spatial: Shape, arrival: Arrival = ALONE) -> Array:
@@ -226,20 +244,26 @@ def _sent_in_turn(senders: Sequence[Sender], geometry: Geometry, spatial: Shape,
 
 def correlate_weights(x: Array, signal: Array, geometry: Geometry) -> Array:
     """The weight gradient, summed over the batch: ``x`` (..., C, *spatial), ``signal`` (..., O, *positions)."""
-    xp, rank = array_module(x), geometry.rank
-    positions = signal.shape[-rank:]
-    images = x.reshape(-1, *x.shape[-rank - 1 :])
-    if geometry.rank == 2 and engine.serves(images, signal):
-        return convolution.correlate_weights(images, signal.reshape(-1, *signal.shape[-rank - 1 :]), geometry)
-    outputs = signal.shape[-rank - 1]
-    signals = signal.reshape(-1, geometry.group, outputs // geometry.group, count(positions))
+    rank = geometry.rank
+    images, stacked = (array.reshape(-1, *array.shape[-rank - 1 :]) for array in (x, signal))
+    if geometry.rank == 2 and engine.serves(images, stacked):
+        return convolution.correlate_weights(images, stacked, geometry)
+    gradient = cudnn.weight_gradient(images, stacked, geometry, exact())
+    return _matched(images, stacked, geometry) if gradient is None else gradient
+
+
+def _matched(images: Array, stacked: Array, geometry: Geometry) -> Array:
+    """Signals times patches, added up over the images: (O, C/group, *kernel)."""
+    xp, positions = array_module(images), stacked.shape[2:]
+    outputs = stacked.shape[1]
+    signals = stacked.reshape(len(stacked), geometry.group, outputs // geometry.group, count(positions))
     fan_in = images.shape[1] // geometry.group
 
     def of_chunk(chunk: slice) -> Array:
         patches = _patches(images[chunk], geometry, positions)
         return xp.matmul(signals[chunk], patches.swapaxes(-1, -2)).sum(0)
 
-    nothing = xp.zeros((*signals.shape[1:3], fan_in * count(geometry.kernel)), x.dtype)
+    nothing = xp.zeros((*signals.shape[1:3], fan_in * count(geometry.kernel)), images.dtype)
     total = sum(threads.each(of_chunk, _chunks(images, geometry, positions)), start=nothing)
     return total.reshape(outputs, fan_in, *geometry.kernel)
 
