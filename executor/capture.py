@@ -4,7 +4,8 @@ Between one kernel and the next Python takes longer than most kernels do. What a
 though, so that CUDA can keep it, and do all of it at one word. A graph knows addresses: it reads the arrays that were read while it was
 captured, whatever their numbers are by then, and writes where was written. Nothing runs meanwhile.
 
-CuPy refuses to have cuBLAS captured: work with matrix products of its is done as it is written, as is all that cannot be captured.
+CuPy has no product of cuBLAS's captured: this pays where convolutions are cuDNN's (cuda/cudnn.py, layers/products.py). What cannot be
+captured is done as it is written.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 from ..cpu import inner_product
 from .arrays import Array, Shape, array_module, count, excitatory
 from .layer import Layer, ParameterSpec, Step
+from .products import product, product_transposed
 from .registry import register
 from .window import WHOLE, Window
 
@@ -76,7 +77,7 @@ class InnerProduct(Layer):
         made = (None, y) if positive else (y,)
         if self.param.transpose or not inner_product.inner_product(images, weights, bias, *made):
             used = excitatory(weights) if positive else weights
-            y = images @ (used if self.param.transpose else used.T)
+            y = product(images, used) if self.param.transpose else product_transposed(images, used)
             if bias is not None:
                 y += bias
         return y.reshape(*batch, self.outputs)
@@ -88,5 +89,5 @@ class InnerProduct(Layer):
         x = array_module(signal).empty((len(signals), count(bottom) // count(self.batch(bottom))), signal.dtype)
         if self.param.transpose or not inner_product.transposed(signals, weights, positive, x):
             used = excitatory(weights) if positive else weights
-            x = signals @ (used.T if self.param.transpose else used)
+            x = product_transposed(signals, used) if self.param.transpose else product(signals, used)
         return x.reshape(*lead, *bottom)

@@ -10,10 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from thinktwice.cuda import launcher
+from thinktwice.cuda import cudnn, launcher
 from thinktwice.executor.device import _cuda_devices
 
 from . import cupy_double
+from .cuda.cudnn_double import CuDNN
 
 # Real models, images and results of real Caffe, kept beside a checkout; THINKTWICE_SHARED names another place.
 SHARED = Path(os.environ.get("THINKTWICE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -49,6 +50,22 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     if launcher.host_build() is None:
         pytest.skip("the kernels are not built for the CPU: the double of CuPy runs them")
     monkeypatch.setitem(sys.modules, "cupy", cupy_double)
-    launcher._gpu_kernel.cache_clear()
+    monkeypatch.setenv("THINKTWICE_CUDNN", "0")  # the real one would look for a device
+    for known in (launcher._gpu_kernel, cudnn.library):
+        known.cache_clear()
     yield cupy_double
-    launcher._gpu_kernel.cache_clear()
+    for known in (launcher._gpu_kernel, cudnn.library):
+        known.cache_clear()
+
+
+@pytest.fixture
+def library(double: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[CuDNN]:
+    """cuDNN's double in its place, over CuPy's."""
+    made = CuDNN()
+    monkeypatch.setitem(sys.modules, "cudnn", made)  # type: ignore[arg-type]
+    monkeypatch.delenv("THINKTWICE_CUDNN", raising=False)
+    monkeypatch.setattr(cudnn, "_handles", cudnn._Handles())
+    cudnn.library.cache_clear()
+    yield made
+    cudnn.library.cache_clear()
+    cudnn._plan.cache_clear()

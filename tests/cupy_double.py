@@ -236,6 +236,8 @@ def __getattr__(name: str) -> Any:
 def _made(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ndarray:
     """A new array: of NumPy's, which is sent to the device, of numbers, or of what is there already."""
     given = args[0] if args else None
+    if function is np.empty:
+        return ndarray(_unwritten(*args, **kwargs))
     if isinstance(given, np.ndarray) or (isinstance(given, (list, tuple)) and function in (np.array, np.asarray)):
         if cuda.capturing is not None:
             raise Captured("the stream captures, and the host sent an array")
@@ -243,6 +245,13 @@ def _made(function: Callable[..., Any], *args: Any, **kwargs: Any) -> ndarray:
     if isinstance(given, ndarray) and function is np.asarray and given.dtype == (kwargs.get("dtype") or given.dtype):
         return given
     return _run(function, *args, **kwargs)
+
+
+def _unwritten(size: Any, dtype: Any = np.float64) -> np.ndarray:
+    """Nobody has written there yet: not a number, where that can be said."""
+    array = np.empty(size, dtype)
+    array.reshape(-1).view(np.uint8).fill(0xFF)
+    return array
 
 
 def shape(array: Any) -> tuple[int, ...]:
@@ -311,14 +320,17 @@ def _slot(argument: Any) -> tuple[str, Any]:
 
 
 class _Device:
+    """One of several devices."""
+
     def __init__(self, index: int = 0):
         self.id = index
 
     def __enter__(self) -> _Device:
+        self._before, cuda.device = cuda.device, self.id
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        cuda.device = self._before
 
     def synchronize(self) -> None:
         _waited()
@@ -327,25 +339,25 @@ class _Device:
 class _Stream:
     """A stream: everything is done at once or, while it captures, kept."""
 
-    ptr = 0
-
     def __init__(self, null: bool = False, non_blocking: bool = False):
-        pass
+        self.ptr = 0 if null else id(self)
 
     def __enter__(self) -> _Stream:
+        self._before, cuda.stream = cuda.stream, self
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        cuda.stream = self._before
 
     def synchronize(self) -> None:
         _waited()
 
-    def use(self) -> _Stream:
-        return self
-
     def begin_capture(self) -> None:
+        assert self.ptr, "CUDA captures no default stream"
         cuda.capturing = []
+
+    def is_capturing(self) -> bool:
+        return cuda.capturing is not None
 
     def end_capture(self) -> _Graph:
         kept, cuda.capturing = cuda.capturing, None
@@ -377,7 +389,11 @@ cuda = SimpleNamespace(
     Graph=_Graph,
     MemoryPool=_MemoryPool,
     using_allocator=_using_allocator,
-    get_current_stream=_Stream,
-    runtime=SimpleNamespace(getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"a double"}),
+    get_current_stream=lambda: cuda.stream,
+    runtime=SimpleNamespace(
+        getDeviceCount=lambda: 1, getDevice=lambda: cuda.device, getDeviceProperties=lambda index: {"name": b"a double"}
+    ),
+    device=0,
+    stream=_Stream(null=True),
     capturing=None,
 )

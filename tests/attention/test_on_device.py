@@ -18,6 +18,7 @@ from thinktwice.caffe_models.weights import Weights
 from thinktwice.executor.load import build
 from thinktwice.executor.net import Net
 
+from ..cuda.cudnn_double import CuDNN
 from ..oracles import small_net
 from .gated_nets import TARGETS, random_image, random_net
 
@@ -30,10 +31,10 @@ def on(device: str, text: str, weights: Mapping[str, Sequence[Any]], dtype: str 
     return build(parse_net(text), Weights("made.caffemodel", arrays), device=device, dtype=dtype)
 
 
-def both(method: str = "") -> list[Net]:
+def both(method: str = "", dtype: str = "float64") -> list[Net]:
     """The oracle's net for a method, on the CPU and on a device."""
     text, weights = small_net.definition(method, 1)
-    return [on(device, text, weights, "float64") for device in ("cpu", "cuda")]
+    return [on(device, text, weights, dtype) for device in ("cpu", "cuda")]
 
 
 def image(seed: int = 1) -> np.ndarray:
@@ -83,6 +84,13 @@ def test_nets_of_many_layers(cupy: ModuleType, method: str, seed: int) -> None:
     one, other = (tt.attend(own, random_image(seed), TARGETS, method, iterations=4) for own in (net, there))
     agree(other.map.get(), one.map)
     agree(other.curve.get(), one.curve)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_convolutions_by_cudnn(library: CuDNN, method: str) -> None:
+    expected, found = (tt.attend(net, image(), range(small_net.CLASSES), method) for net in both(method, "float32"))
+    assert library.graphs
+    agree(found.map.get(), expected.map, "float32")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,5 +1,5 @@
-"""Stand-ins for CuPy and cuDNN where there is no GPU: arrays that are not NumPy's, and graphs whose sums are literal loops over
-the very memory, shapes and strides that they were given."""
+"""A double of cuDNN beside that of CuPy: graphs whose sums are literal loops over the very memory, shapes and strides that they were
+given."""
 
 from __future__ import annotations
 
@@ -10,72 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import cupy_double
+
 NOTES = {
     *("TENSOR_CORE", "DOWN_CONVERT_INPUTS", "REDUCED_PRECISION_REDUCTION", "NONDETERMINISTIC", "FFT"),
     *("WINOGRAD", "WINOGRAD_TILE_4x4", "WINOGRAD_TILE_6x6", "WINOGRAD_TILE_13x13", "STRICT_NAN_PROP"),
 }
-
-
-class GpuArray:
-    """What is asked of a CuPy array."""
-
-    def __init__(self, values: np.ndarray):
-        self.values = values
-        self.data = SimpleNamespace(ptr=values.ctypes.data)
-
-    def __getattr__(self, name: str) -> Any:
-        assert name in ("shape", "strides", "ndim", "size", "dtype", "itemsize", "nbytes", "flags"), name
-        return getattr(self.values, name)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, where: Any) -> GpuArray:
-        return GpuArray(self.values[where])
-
-    def __setitem__(self, where: Any, other: GpuArray) -> None:
-        self.values[where] = other.values
-
-    def __iadd__(self, other: GpuArray) -> GpuArray:
-        self.values += other.values
-        return self
-
-    def reshape(self, *shape: int) -> GpuArray:
-        return GpuArray(self.values.reshape(*shape))
-
-    def copy(self) -> GpuArray:
-        return on_gpu(self.values)
-
-
-def on_gpu(values: np.ndarray) -> GpuArray:
-    """A copy that begins where CuPy's arrays do, at a multiple of 512 bytes."""
-    memory = np.full(values.nbytes + 512, 0xFF, np.uint8)  # NaN, until it is written to
-    begin = -memory.ctypes.data % 512
-    array = memory[begin : begin + values.nbytes].view(values.dtype).reshape(values.shape)
-    array[...] = values
-    return GpuArray(array)
-
-
-class CuPy:
-    """The module."""
-
-    def __init__(self) -> None:
-        self.device, self.stream = 0, 0
-        runtime = SimpleNamespace(getDevice=lambda: self.device)
-        self.cuda = SimpleNamespace(runtime=runtime, get_current_stream=lambda: SimpleNamespace(ptr=self.stream))
-
-    def empty(self, shape: Any, dtype: Any) -> GpuArray:
-        memory = np.empty(shape, dtype)
-        return on_gpu(np.full(shape, np.nan, dtype) if memory.dtype.kind == "f" else memory)
-
-    def zeros(self, shape: Any, dtype: Any) -> GpuArray:
-        return on_gpu(np.zeros(shape, dtype))
-
-    def maximum(self, array: GpuArray, number: float, out: GpuArray) -> None:
-        np.maximum(array.values, number, out=out.values)
-
-    def matmul(self, one: GpuArray, other: GpuArray, out: GpuArray) -> None:
-        np.matmul(one.values, other.values, out=out.values)
 
 
 class NotSupported(Exception):
@@ -91,8 +31,7 @@ class CuDNN:
     build_plan_policy = SimpleNamespace(HEURISTICS_CHOICE="choice")
     numerical_note = SimpleNamespace(**{note: note for note in NOTES})
 
-    def __init__(self, cupy: CuPy) -> None:
-        self.cupy = cupy
+    def __init__(self) -> None:
         self.refused: set[str] = set()
         self.graphs: list[Graph] = []
         self.asked = 0
@@ -101,7 +40,7 @@ class CuDNN:
         return 92801
 
     def create_handle(self) -> Handle:
-        return Handle(self.cupy.device)
+        return Handle(cupy_double.cuda.device)
 
     def set_stream(self, handle: Handle, stream: int) -> None:
         handle.stream = stream
@@ -208,13 +147,17 @@ class Graph:
 
     def execute(self, addresses: dict[int, int], workspace: int, handle: Handle) -> None:
         assert handle is self.handle
-        assert (handle.thread, handle.device) == (threading.get_ident(), self.module.cupy.device)
+        assert (handle.thread, handle.device) == (threading.get_ident(), cupy_double.cuda.device)
         if self.broken:
             raise RuntimeError("the kernel failed")
         self.runs.append(handle.stream)
-        ctypes.memset(workspace, 0xFF, self.get_workspace_size())
         x, w, y = (tensor.at(addresses[tensor.uid]) for tensor in self.tensors)
-        _sums(self.operation, x, w, y, *(self.moves[name] for name in ("stride", "padding", "dilation")))
+
+        def run() -> None:
+            ctypes.memset(workspace, 0xFF, self.get_workspace_size())
+            _sums(self.operation, x, w, y, *(self.moves[name] for name in ("stride", "padding", "dilation")))
+
+        run() if cupy_double.cuda.capturing is None else cupy_double.cuda.capturing.append(run)
 
 
 def _sums(operation: str, x: np.ndarray, w: np.ndarray, y: np.ndarray, stride: Any, pad: Any, dilation: Any) -> None:

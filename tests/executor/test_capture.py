@@ -11,7 +11,7 @@ import thinktwice as tt
 from thinktwice.executor import capture
 from thinktwice.executor.capture import Captured
 
-from ..attention.test_on_device import both, image
+from ..attention.test_on_device import agree, both, image
 
 
 def test_the_second_time_it_is_captured_and_from_then_on_launched(cupy: ModuleType) -> None:
@@ -46,16 +46,16 @@ def test_what_cannot_be_captured_is_done_as_it_is_written(cupy: ModuleType, refu
 
 
 @pytest.mark.parametrize(("method", "launches"), [("feedback", 5), ("gp", 0)])
+@pytest.mark.usefixtures("library")
 def test_iterations(double: ModuleType, method: str, launches: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where products are captured, as cuDNN's are, a loop's iterations are launched: all but the first, which has no pass of its own,
-    and the next. CuPy has no SVD captured."""
+    """With cuDNN a loop's iterations are launched: all but the first, which has no pass of its own, and the next. CuPy has no SVD
+    captured."""
     launched = []
-    monkeypatch.setattr(double, "REFUSED", set())
     monkeypatch.setattr(double.cuda.Graph, "launch", _counting(double.cuda.Graph.launch, launched))
-    expected, found = (tt.attend(net, image(), [0, 1, 3], method, iterations=7) for net in both())
+    expected, found = (tt.attend(net, image(), [0, 1, 3], method, iterations=7) for net in both(dtype="float32"))
     assert len(launched) == launches
-    np.testing.assert_allclose(found.map.get(), expected.map, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(found.curve.get(), expected.curve, rtol=1e-10, atol=1e-10)
+    agree(found.map.get(), expected.map, "float32")
+    agree(found.curve.get(), expected.curve, "float32")
 
 
 def _counting(launch, launched: list):
