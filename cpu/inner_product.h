@@ -36,25 +36,35 @@ struct Outputs {
     float *y, *z;
 };
 
+// Images or sums, `apart` from one to the next: not by a multiple of a page, at which a processor takes one for the other, and has no
+// place for all of them in its nearest cache.
+INLINE int64 well_apart(int64 numbers) { return up(numbers, LANES) * LANES + LANES; }
+
 template <Which which, int N, int O>
-INLINE void dot_products(const float* x, const float* weights, const float* bias, int64 features, int64 outputs, const Outputs& to, int64 at)
+INLINE void dot_products(
+    const float* x, int64 apart, const float* weights, const float* bias, int64 features, int64 outputs, const Outputs& to, int64 at)
 {
     Lanes sum[N][O] = {}, excited[N][O] = {};
-    for (int64 k = 0; k < features; k += LANES) {
+    const int64 next = (O - 1) * features;  // from a row's end to the row that follows in the next tile
+    const auto add = [&](int64 k, const auto& load_here) {
         Lanes w[O], positive[O];
+        const int64 ahead = k + SOON < features ? SOON : SOON + next;
         for (int o = 0; o < O; ++o) {
             const float* from = weights + o * features + k;
-            __builtin_prefetch(from + SOON);
-            w[o] = load_some(from, features - k), positive[o] = positive_part(w[o]);
+            __builtin_prefetch(from + ahead);
+            w[o] = load_here(from), positive[o] = positive_part(w[o]);
         }
         for (int n = 0; n < N; ++n) {
-            const Lanes value = load_some(x + n * features + k, features - k);
+            const Lanes value = load_here(x + n * apart + k);
             for (int o = 0; o < O; ++o) {
                 if (which != POSITIVE) sum[n][o] += value * w[o];
                 if (which != AS_THEY_ARE) excited[n][o] += value * positive[o];
             }
         }
-    }
+    };
+    const int64 whole = features / LANES * LANES;
+    for (int64 k = 0; k < whole; k += LANES) add(k, [](const float* from) { return load(from); });
+    if (whole < features) add(whole, [&](const float* from) { return load_some(from, features - whole); });
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o) {
             const int64 place = at + n * outputs + o;
@@ -65,11 +75,12 @@ INLINE void dot_products(const float* x, const float* weights, const float* bias
 
 template <Which which, int O>
 INLINE void dot_products_of(
-    const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, const Outputs& to, int64 at)
+    const float* x, int64 apart, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, const Outputs& to,
+    int64 at)
 {
     constexpr int MOST = which == BOTH ? IMAGES / 2 : IMAGES;  // two sums each
     const auto of_some = [&](auto some, int64 n) {
-        dot_products<which, decltype(some)::value, O>(x + n * features, weights, bias, features, outputs, to, at + n * outputs);
+        dot_products<which, decltype(some)::value, O>(x + n * apart, apart, weights, bias, features, outputs, to, at + n * outputs);
     };
     int64 n = 0;
     for (; n + MOST <= images; n += MOST) of_some(Rows<MOST>(), n);
@@ -80,41 +91,49 @@ INLINE void dot_products_of(
 template <Which which>
 static void inner_product(const float* x, const float* weights, const float* bias, int64 images, int64 features, int64 outputs, const Outputs& to)
 {
+    const int64 apart = well_apart(features);
+    float* laid = scratch(images * apart);
+    for (int64 n = 0; n < images; ++n) std::memcpy(laid + n * apart, x + n * features, features * sizeof(float));
+    const auto of_rows = [&](auto some, int64 first) {
+        const float* own = bias ? bias + first : nullptr;
+        dot_products_of<which, decltype(some)::value>(
+            laid, apart, weights + first * features, own, images, features, outputs, to, first);
+    };
 #pragma omp parallel for schedule(static)
     for (int64 o = 0; o < outputs / OUTPUTS; ++o) {
         const Normals only;
-        const int64 first = o * OUTPUTS;
-        dot_products_of<which, OUTPUTS>(x, weights + first * features, bias ? bias + first : nullptr, images, features, outputs, to, first);
+        of_rows(Rows<OUTPUTS>(), o * OUTPUTS);
     }
     const Normals only;
-    for (int64 o = outputs / OUTPUTS * OUTPUTS; o < outputs; ++o)
-        dot_products_of<which, 1>(x, weights + o * features, bias ? bias + o : nullptr, images, features, outputs, to, o);
+    for (int64 o = outputs / OUTPUTS * OUTPUTS; o < outputs; ++o) of_rows(Rows<1>(), o);
 }
 
-// Some rows of weights, times the signals that arrive there, added to as many numbers of all images.
+// Some rows of weights, times the signals that arrive there, added to as many numbers of all images, `apart` from each other. `next`:
+// the rows that follow.
 template <bool positive, int O>
 INLINE void add_rows(
-    const float* weights, const int64* rows, const float* signal, int64 images, int64 features, int64 outputs, int64 columns, float* x)
+    const float* weights, const int64* rows, const int64* next, const float* signal, int64 images, int64 features, int64 outputs,
+    int64 columns, float* x, int64 apart)
 {
     const int64 whole = columns / LANES * LANES;
     for (int64 k = 0; k < whole; k += LANES) {
         Lanes w[O];
         for (int o = 0; o < O; ++o) {
             const float* from = weights + rows[o] * features + k;
-            __builtin_prefetch(from + SOON);
+            __builtin_prefetch(k + SOON < columns ? from + SOON : weights + next[o] * features + k + SOON - columns);
             w[o] = weight<positive>(from);
         }
         for (int64 n = 0; n < images; ++n) {
-            Lanes sum = load(x + n * features + k);
+            Lanes sum = load(x + n * apart + k);
             for (int o = 0; o < O; ++o) sum += signal[n * outputs + rows[o]] * w[o];
-            store(x + n * features + k, sum);
+            store(x + n * apart + k, sum);
         }
     }
     for (int64 k = whole; k < columns; ++k)
         for (int64 n = 0; n < images; ++n)
             for (int o = 0; o < O; ++o) {
                 const float w = weights[rows[o] * features + k];
-                x[n * features + k] += signal[n * outputs + rows[o]] * (positive && w < 0 ? 0 : w);
+                x[n * apart + k] += signal[n * outputs + rows[o]] * (positive && w < 0 ? 0 : w);
             }
 }
 
@@ -133,12 +152,17 @@ static void inner_product_transposed(const float* signal, const float* weights, 
 #pragma omp parallel for schedule(static)
     for (int64 first = 0; first < features; first += chunk) {
         const Normals only;
-        const int64 columns = std::min(chunk, features - first);
-        for (int64 n = 0; n < images; ++n) std::memset(x + n * features + first, 0, columns * sizeof(float));
+        const int64 columns = std::min(chunk, features - first), apart = well_apart(columns);
+        float* sums = scratch(images * apart);
+        std::memset(sums, 0, images * apart * sizeof(float));
         const int64 number = rows.size(), whole = number / AT_ONCE * AT_ONCE;
-        for (int64 i = 0; i < whole; i += AT_ONCE)
-            add_rows<positive, AT_ONCE>(weights + first, &rows[i], signal, images, features, outputs, columns, x + first);
-        for (int64 i = whole; i < number; ++i)
-            add_rows<positive, 1>(weights + first, &rows[i], signal, images, features, outputs, columns, x + first);
+        const auto add = [&](auto some, int64 i) {
+            constexpr int O = decltype(some)::value;
+            const int64* next = &rows[i + 2 * O <= number ? i + O : i];
+            add_rows<positive, O>(weights + first, &rows[i], next, signal, images, features, outputs, columns, sums, apart);
+        };
+        for (int64 i = 0; i < whole; i += AT_ONCE) add(Rows<AT_ONCE>(), i);
+        for (int64 i = whole; i < number; ++i) add(Rows<1>(), i);
+        for (int64 n = 0; n < images; ++n) std::memcpy(x + n * features + first, sums + n * apart, columns * sizeof(float));
     }
 }
