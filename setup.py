@@ -18,7 +18,7 @@ ROOMS = (
 ROOMS_AND_BELOW = [*ROOMS, *(f"{room}.*" for room in ROOMS)]
 
 CPU = ["onnx>=1.17", "onnxruntime>=1.21"]
-GPU = ["cupy-cuda13x>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
+GPU = ["cupy-cuda13x[ctk]>=14; platform_machine == 'x86_64'", "onnx>=1.17", "onnxruntime-gpu>=1.21"]
 SEGMENT = ["opencv-python-headless>=4.8", "scikit-image>=0.22"]
 TRAIN = ["lmdb>=1.4", "matplotlib>=3.8", "threadpoolctl>=3.5"]
 ON_LINUX = "platform_machine == 'x86_64' and sys_platform == 'linux'"

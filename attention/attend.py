@@ -57,13 +57,17 @@ def attend(
     targets, K of them, or an array (N, K, 2). Without a position, a channel's positions share in it by softmax.
     """
     chosen = find_method(method)
-    question = ask(net, image, target, chosen, at, score, position, options)
-    answer = chosen.run(question)
+    with net.device.here():
+        return _answered(ask(net, image, target, chosen, at, score, position, options), chosen)
+
+
+def _answered(question: Question, method: Method) -> Attention:
+    net, answer = question.net, method.run(question)
     targets, positions = question.targets, question.positions
     scores = target_scores(answer.scores, targets, positions)
     meta = {
-        "method": method,
-        "paper": chosen.paper,
+        "method": method.name,
+        "paper": method.paper,
         "options": question.options,
         "net": net.name,
         "score": question.score,

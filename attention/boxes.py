@@ -10,11 +10,12 @@ import numpy as np
 
 from ..errors import BadInput
 from ..executor.device import to_numpy
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, where_it_lies
 
 POWERS = (1, 2)  # energy is the map, or its square
 
 
+@where_it_lies
 def energy_box(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarray:
     """The tightest box of the pixels that hold ``fraction`` of a map's energy: (..., 4), integers, in the map's pixels.
 
@@ -24,6 +25,7 @@ def energy_box(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarra
     return tightest_box(_of_energy(maps, fraction, power))
 
 
+@where_it_lies
 def mean_box(maps: Array, alpha: float) -> np.ndarray:
     """The tightest box of the pixels above ``alpha`` times the map's mean: (..., 4), integers, in the map's pixels.
 
@@ -32,6 +34,7 @@ def mean_box(maps: Array, alpha: float) -> np.ndarray:
     return tightest_box(_above_mean(maps, alpha))
 
 
+@where_it_lies
 def energy_mask(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarray:
     """The fewest brightest pixels whose energies sum to ``fraction`` of all, and those as bright as the last of them.
 
@@ -41,6 +44,7 @@ def energy_mask(maps: Array, fraction: float = 0.95, power: int = 1) -> np.ndarr
     return to_numpy(_of_energy(maps, fraction, power))
 
 
+@where_it_lies
 def mean_mask(maps: Array, alpha: float) -> np.ndarray:
     """The pixels above ``alpha`` times the map's mean. Raises ``BadInput``."""
     return to_numpy(_above_mean(maps, alpha))
@@ -68,6 +72,7 @@ def _above_mean(maps: Array, alpha: float) -> Array:
     return values > alpha * values.mean((-2, -1), keepdims=True)
 
 
+@where_it_lies
 def tightest_box(masks: Array) -> np.ndarray:
     """The box of all true pixels (..., H, W) -> (..., 4); where there are none, the whole."""
     x0, x1 = _ends(masks.any(-2))

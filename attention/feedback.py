@@ -42,11 +42,14 @@ def climb(question: Question, step: Move, rule: Rule) -> Answer:
     by_relus = options["start"] == "relu"
     gates, close_nothing = (relu_gates(soft), soft.rectified) if by_relus else (open_gates(soft), True)
     curve, rest = [], Rest()
-    for iteration in range(options["iterations"]):
-        moved, scores = soft.climb(gates, taken, first=iteration == 0 and close_nothing)
-        curve.append(scores)
-        if rest.reached(moved):
-            break
+    try:
+        for iteration in range(options["iterations"]):
+            moved, scores = soft.climb(gates, taken, first=iteration == 0 and close_nothing)
+            curve.append(scores)
+            if rest.reached(moved):
+                break
+    finally:
+        soft.release()
     return conclude(question, soft, gates, curve[: 1 + rest.after], rule)
 
 

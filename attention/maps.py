@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..cuda import kernels
 from ..errors import BadInput
-from ..layers.arrays import Array, array_module
+from ..layers.arrays import Array, array_module, where_it_lies
 
 REDUCTIONS: dict[str, Callable[[Array], Array]] = {
     "max_abs": lambda signal: abs(signal).max(-3),
@@ -33,6 +33,7 @@ def normalised(maps: Array, how: str) -> Array:
     return maps / array_module(maps).where(size == 0, 1, size)
 
 
+@where_it_lies
 def resize(maps: Array, height: int, width: int, how: str = "bicubic") -> Array:
     """Maps (..., h, w) at another size (..., height, width), pixel centres at half-integers.
 

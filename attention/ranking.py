@@ -46,16 +46,17 @@ def rank(
     A neuron's score is its activation in the pruned net, 0 where its gate is closed. ``image``, ``target`` and ``score`` are
     those of ``attend``. Raises ``BadInput``.
     """
-    question = ask(net, image, target, METHOD, score=score, options=options)
-    gated, gates, _, _ = select(question, chosen(question.options, MODES))
-    x = gated.recomputed(gates).activations()
+    with net.device.here():
+        question = ask(net, image, target, METHOD, score=score, options=options)
+        gated, gates, _, _ = select(question, chosen(question.options, MODES))
+        x = gated.recomputed(gates).activations()
     spatial = [gate.removesuffix("_gates") for gate in gates if x[gate].ndim == 5]
     if layer not in spatial:
         raise BadInput(
             f"layer: found {layer!r}, expected a ReLU with rows and columns: {spatial}{nearest(layer, spatial)}"
         )
     gate = f"{layer}_gates"
-    activations = to_numpy((gates[gate] * x[gate]).swapaxes(0, 1))
+    activations = (to_numpy(gates[gate]) * to_numpy(x[gate])).swapaxes(0, 1)
     best = best_channels(activations, channels)
     positions, scores = best_neurons(np.take_along_axis(activations, best[..., None, None], -3), neurons)
     return Ranking(gated.net.graph.blobs[gated.below(gate)], best, positions, scores)

@@ -193,6 +193,12 @@ class SoftGates:
         """Iterations as a GPU keeps them, which also keep their gates."""
         return {}
 
+    def release(self) -> None:
+        """Gives back what a GPU keeps of iterations."""
+        for captured in self._graphs.values():
+            captured.release()
+        self._graphs.clear()
+
     @cached_property
     def _signal(self) -> Array | None:
         """The targets' (K, N, C, ...) where it hangs on no scores; else ``None``."""

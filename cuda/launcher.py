@@ -18,12 +18,13 @@ import numpy as np
 
 from ..cpu.recording import Address, Asked, address, ask_with
 from .builds import built
-from .text import HERE
+from .text import HERE, digest
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 LARGEST_GRID = 2**31 - 1
 FEWEST = 32  # numbers between gaps
-NVRTC_OPTIONS = ("--std=c++17", f"-I{HERE}", "--fmad=false")  # no fused multiply-adds: NumPy has none either
+# No fused multiply-adds: NumPy has none either. And CuPy keeps what it has compiled by options and text, headers left out.
+NVRTC_OPTIONS = ("--std=c++17", f"-I{HERE}", "--fmad=false", f"-DTEXT_DIGEST={digest()}")
 
 TYPES = {
     np.dtype(array): text  # in this machine's byte order
@@ -39,8 +40,9 @@ class Record:
         self.address = Address(self.numbers, numbers)
 
     @cached_property
-    def on_gpu(self) -> np.void:
-        return self.numbers.view(f"V{self.numbers.nbytes}")[0]
+    def on_gpu(self) -> np.ndarray:
+        """One number, of this struct's size: such CuPy passes by value."""
+        return self.numbers.view(f"V{self.numbers.nbytes}")
 
 
 class Rows:

@@ -6,6 +6,8 @@ captured, whatever their numbers are by then, and writes where was written. Noth
 
 CuPy has no product of cuBLAS's captured: this pays where convolutions are cuDNN's (cuda/cudnn.py, layers/products.py). What cannot be
 captured is done as it is written.
+
+A graph's memory is its own, and CuPy's pools do not give back what they hold when they are dropped: whoever is done says so.
 """
 
 from __future__ import annotations
@@ -14,39 +16,54 @@ from collections.abc import Callable
 from typing import Any
 
 from ..layers.arrays import Array
+from ..layers.products import to_be_captured
 
 Work = Callable[[], tuple[Array, ...]]
 
 
 class Captured:
-    """One piece of work: ``captured()`` gives what ``work()`` does, in arrays of its own."""
+    """One piece of work: ``captured()`` gives what ``work()`` does, in arrays of its own, until it is ``release``d."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self._times = 0
         self._graph: Any = None
+        self._memory: Any = None
+        self._made: tuple[Array, ...] = ()
 
     def __call__(self) -> tuple[Array, ...]:
         self._times += 1
         if self._times == 2:
             self._graph = self._capture()
+            if self._graph is None:
+                self.release()
         if self._graph is None:
-            return self._work()
+            with to_be_captured(self._times == 1):  # what captured work needs is made before
+                return self._work()
         self._graph.launch()
         return tuple(array.copy() for array in self._made)  # the next launch writes there again
+
+    def release(self) -> None:
+        """Gives back the graph and its memory."""
+        self._graph, self._made = None, ()
+        if self._memory is not None:
+            self._memory.free_all_blocks()
 
     def _capture(self) -> Any:
         import cupy
 
         self._memory = cupy.cuda.MemoryPool()  # the graph's own: others would be given what it frees on its way
         stream = cupy.cuda.Stream(non_blocking=True)  # CUDA captures no default stream
-        with cupy.cuda.using_allocator(self._memory.malloc), stream:
+        with cupy.cuda.using_allocator(self._memory.malloc), stream, to_be_captured():
             stream.begin_capture()
             try:
                 self._made = self._work()
             except Exception:  # whatever is wrong, the work itself will say
                 _end(stream)
                 return None
+            except BaseException:
+                _end(stream)
+                raise
             return _end(stream)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from ..errors import BadInput
 from ..layers.arrays import Array
+
+ON_CPU = 1  # as DLPack numbers devices
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,21 @@ class Device:
             return cls(f"cuda:{number}", number)
         raise BadInput(f"device: found {name!r}, expected auto, cpu, cuda or cuda:n")
 
+    def here(self) -> AbstractContextManager[Any]:
+        """Within, arrays are made and kernels run there."""
+        if self.index is None:
+            return nullcontext()
+        import cupy
+
+        return cupy.cuda.Device(self.index)
+
+    def use(self) -> None:
+        """The same from now on, for a thread that works on no other."""
+        if self.index is not None:
+            import cupy
+
+            cupy.cuda.Device(self.index).use()
+
     def array(self, array: Any, dtype: np.dtype) -> Array:
         """Any array, number or DLPack tensor as this device's array of ``dtype``, without a copy where possible."""
         if self.index is None:
@@ -46,7 +64,8 @@ class Device:
 
         with cupy.cuda.Device(self.index):
             if not isinstance(array, (np.ndarray, cupy.ndarray)) and hasattr(array, "__dlpack__"):
-                array = cupy.from_dlpack(array)
+                on_cpu = array.__dlpack_device__()[0] == ON_CPU
+                array = (np if on_cpu else cupy).from_dlpack(array)
             return cupy.ascontiguousarray(cupy.asarray(array), dtype).reshape(cupy.shape(array))
 
 

@@ -97,13 +97,12 @@ class Net:
             raise BadInput(f"inputs: found {type(inputs).__name__}, expected arrays by name: {self.inputs[0]}=array")
         given = {self.graph.given(name): self.array(name, array) for name, array in {**(inputs or {}), **named}.items()}
         start = () if seed is None else (seed,) if isinstance(seed, int) else tuple(seed)
-        if blobs is None:
-            return run_forward(self.graph, self.params, given, self.graph.ends, Keep.everything(self.graph), start)
-        wanted = [self.graph.final(blob) for blob in names("blobs", blobs)]
-        keep = Keep(set(wanted))
-        if rule is not None:
+        wanted = self.graph.ends if blobs is None else [self.graph.final(blob) for blob in names("blobs", blobs)]
+        keep = Keep.everything(self.graph) if blobs is None else Keep(set(wanted))
+        if blobs is not None and rule is not None:
             keep = Keep.for_walk(self.graph, wanted, self._versions(to), find_rule(rule), self._owners(params))
-        return run_forward(self.graph, self.params, given, keep.values, keep, start)
+        with self.device.here():
+            return run_forward(self.graph, self.params, given, wanted if blobs is None else keep.values, keep, start)
 
     def backward(
         self,
@@ -136,10 +135,11 @@ class Net:
         if stacked == {0}:
             starts = {value: array[None] for value, array in starts.items()}
         ends = set(trace.values) if to is None else self._versions(to)
-        walk = walk_back(self.graph, trace, starts, find_rule(rule), ends, owners)
-        if stacked == {0}:
-            walk.drop_target_axis()
-        walk.params = add_up(self.graph, walk.params)
+        with self.device.here():
+            walk = walk_back(self.graph, trace, starts, find_rule(rule), ends, owners)
+            if stacked == {0}:
+                walk.drop_target_axis()
+            walk.params = add_up(self.graph, walk.params)
         for blob in to or ():
             walk.version(blob)  # a blob that no signal reaches is an error, not a silent gap
         return walk

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import wraps
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ..cuda import kernels
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Shape = tuple[int, ...]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 CACHE_BYTES = 512 << 10  # how much of an array is taken at a time where several passes go over it
 
@@ -32,6 +35,17 @@ def array_module(array: Array) -> ModuleType:
 def free_to_ask(array: Array) -> bool:
     """Whether a program may look at numbers and go on by them: on the CPU. A GPU would have to do first all that it was told to."""
     return isinstance(array, np.ndarray)
+
+
+def where_it_lies(function: Function) -> Function:
+    """``function``, run on the device of its first argument."""
+
+    @wraps(function)
+    def there(array: Array, *others: Any, **named: Any) -> Any:
+        with array.device if hasattr(array, "__cuda_array_interface__") else nullcontext():
+            return function(array, *others, **named)
+
+    return cast(Function, there)
 
 
 def count(shape: Sequence[int]) -> int:

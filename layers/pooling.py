@@ -273,14 +273,12 @@ class Pooling(Layer):
         divisor = self.windows(bottom).divisor
         shape = (bottom[-3], 1, 1) if divisor.size == 1 else divisor.shape
 
-        def make() -> np.ndarray:
-            return np.broadcast_to(divisor, shape).astype(dtype)
+        def make() -> Array:
+            made = np.broadcast_to(divisor, shape).astype(dtype)
+            return made if device is None else array_module(array).asarray(made)
 
-        return (
-            prepared(divisor, (dtype, shape), make)
-            if isinstance(array, np.ndarray)
-            else array_module(array).asarray(make())
-        )
+        device = None if isinstance(array, np.ndarray) else array.device.id
+        return prepared(divisor, (device, dtype, shape), make)
 
     def _stochastic_gradient(self, x: Array, signal: Array) -> Array:
         sums, squares = self.window_sums(x), self.window_sums(x * x)

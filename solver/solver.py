@@ -13,6 +13,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class Solver:
         self.from_files: set[str] = set()  # layers whose weights were read
         self._train, self._tests = train, tests
         self._device, self._update = Device.named(device), UPDATES[param.type]
+        self._device.use()
         self.last_state = ""  # the .solverstate of the last snapshot
         self._stopped, self._asked, self._saved = False, False, -1
 
@@ -102,6 +104,7 @@ class Solver:
     def run(self) -> Iterator[Event]:
         """Train until ``max_iter``, or until ``stop``; then save, and look at the result once more."""
         param = self.param
+        self._device.use()
         while self.iteration < param.max_iter and not self._stopped:
             if self.iteration > 0 or param.test_initialization:
                 yield from self._test_if_due()
@@ -115,7 +118,7 @@ class Solver:
         if self._stopped:
             return
         if _due(param.display, self.iteration):
-            with threads.shared_out():
+            with self._threads():
                 trace = self._forward(0)
             self.recent.append(_loss(trace, self._losses))
             yield self._displayed(trace)
@@ -173,6 +176,10 @@ class Solver:
         """The learning rate of the next update."""
         return learning_rate(self.param, self.iteration)
 
+    def _threads(self) -> AbstractContextManager[None]:
+        """Images are shared out to a CPU's threads."""
+        return threads.shared_out() if self._device.index is None else nullcontext()
+
     def _saving(self) -> Iterator[Event]:
         """A snapshot, told just before its files appear: who kills the run in between loses it, but no log ever lacks the line
         of a snapshot that is there."""
@@ -188,7 +195,7 @@ class Solver:
 
     def _step(self) -> Iterator[Event]:
         """One update."""
-        with threads.shared_out(), np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number ends it all
+        with self._threads(), np.errstate(over="ignore", invalid="ignore"):  # a loss that is no number ends it all
             trace, gradients = self._gradients()
         if _due(self.param.display, self.iteration):
             yield self._displayed(trace)
@@ -283,7 +290,7 @@ class Solver:
         for k in range(before * batches, (before + 1) * batches):
             if self._stopped:
                 return None
-            with threads.shared_out():
+            with self._threads():
                 blobs = {*net.outputs, *weights}
                 trace = net.forward(test.batch(k), blobs=blobs, seed=(self.seed, self.iteration, k))
             loss += _loss(trace, weights)

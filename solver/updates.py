@@ -99,7 +99,7 @@ def clipped(p: Any, gradients: Sequence[Array]) -> list[Array]:
     """All gradients scaled down together where their common L2 norm exceeds ``clip_gradients``, if that is not negative."""
     if p.clip_gradients < 0:
         return list(gradients)
-    norm = sum(float((g * g).sum()) for g in gradients) ** 0.5
+    norm = float(sum((g * g).sum() for g in gradients)) ** 0.5
     return [g * (p.clip_gradients / norm) for g in gradients] if norm > p.clip_gradients else list(gradients)
 
 

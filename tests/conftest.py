@@ -54,6 +54,7 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     for known in (launcher._gpu_kernel, cudnn.library):
         known.cache_clear()
     yield cupy_double
+    cupy_double.cuda.device = 0
     for known in (launcher._gpu_kernel, cudnn.library):
         known.cache_clear()
 

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class ndarray:
 
     def __init__(self, on_device: np.ndarray):
         self._on_device = on_device
+        self.device = _Device(cuda.device)
 
     def __repr__(self) -> str:
         return f"cupy_double({self.shape}, {self.dtype})"
@@ -202,6 +203,8 @@ def _run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def _on_device(part: Any) -> Any:
     if isinstance(part, ndarray):
+        if part.device.id != cuda.device:
+            raise ValueError(f"Array device must be same as the current device: {part.device.id} and {cuda.device}")
         return part._on_device
     if isinstance(part, _Uploaded):
         return _index(part.key)
@@ -217,6 +220,8 @@ def _on_device(part: Any) -> Any:
 def _index(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(map(_index, key))
+    if isinstance(key, np.ndarray) and cuda.capturing is not None:
+        raise Captured("the stream captures, and the host sent an index")
     return key._on_device if isinstance(key, ndarray) else key
 
 
@@ -259,6 +264,8 @@ def shape(array: Any) -> tuple[int, ...]:
 
 
 def from_dlpack(array: Any) -> ndarray:
+    if array.__dlpack_device__()[0] == 1:
+        raise TypeError("CPU arrays cannot be directly imported to CuPy")
     return ndarray(np.from_dlpack(array).copy())
 
 
@@ -286,7 +293,7 @@ class RawModule:
         kernel = ctypes.CFUNCTYPE(None, ctypes.c_longlong, ctypes.c_char_p)(place)
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
-            assert not any(isinstance(argument, np.ndarray) for argument in arguments)
+            assert all(argument.size == 1 for argument in arguments if isinstance(argument, np.ndarray))
             assert len(grid) == 1 and 0 < grid[0] < 2**31 and 0 < np.prod(block) <= 1024
             arguments = tuple(map(_by_value, arguments))
             slots = [_slot(argument) for argument in arguments]
@@ -301,13 +308,13 @@ class RawModule:
 
 
 def _by_value(argument: Any) -> Any:
-    return np.frombuffer(argument.tobytes(), np.int64) if isinstance(argument, np.void) else argument
+    return np.frombuffer(argument.tobytes(), np.int64) if isinstance(argument, np.ndarray) else argument
 
 
 def _slot(argument: Any) -> tuple[str, Any]:
     """As CuPy hands it to a kernel: 8 bytes each for the host build."""
     if isinstance(argument, ndarray):
-        return "q", argument._on_device.ctypes.data
+        return "q", _on_device(argument).ctypes.data
     if isinstance(argument, np.ndarray):  # a record: the host build takes its address
         return "q", argument.ctypes.data
     if isinstance(argument, np.float32):
@@ -331,6 +338,9 @@ class _Device:
 
     def __exit__(self, *_: object) -> None:
         cuda.device = self._before
+
+    def use(self) -> None:
+        cuda.device = self.id
 
     def synchronize(self) -> None:
         _waited()
@@ -374,8 +384,18 @@ class _Graph:
 
 
 class _MemoryPool:
+    held: ClassVar[int] = 0  # pools that have not given back what they hold
+
     def malloc(self, size: int) -> Any:
         raise AssertionError("arrays of the double are NumPy's")
+
+    def free_all_blocks(self) -> None:
+        _MemoryPool.held -= self._holds
+        self._holds = 0
+
+    def __init__(self) -> None:
+        self._holds = 1
+        _MemoryPool.held += 1
 
 
 @contextmanager
@@ -391,7 +411,7 @@ cuda = SimpleNamespace(
     using_allocator=_using_allocator,
     get_current_stream=lambda: cuda.stream,
     runtime=SimpleNamespace(
-        getDeviceCount=lambda: 1, getDevice=lambda: cuda.device, getDeviceProperties=lambda index: {"name": b"a double"}
+        getDeviceCount=lambda: 2, getDevice=lambda: cuda.device, getDeviceProperties=lambda index: {"name": b"a double"}
     ),
     device=0,
     stream=_Stream(null=True),

@@ -46,6 +46,7 @@ def measure(suite: Suite, note: Note = lambda line: None) -> dict[str, Any]:
 
 def _report(suite: Suite, note: Note) -> dict[str, Any]:
     device, threads = Device.named(suite.device), suite.threads or cores()
+    device.use()
     peers = find_peers(suite.against, device, threads)
     note("measuring the machine's limits")
     before, operation, best = machine(device), arithmetic(device, threads), peak(device, threads)

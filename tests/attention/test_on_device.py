@@ -87,6 +87,18 @@ def test_nets_of_many_layers(cupy: ModuleType, method: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_another_device_than_the_current_one(double: ModuleType, method: str) -> None:
+    text, weights = small_net.definition(method, 1)
+    expected, found = (
+        tt.attend(on(device, text, weights), image(), range(small_net.CLASSES), method) for device in ("cpu", "cuda:1")
+    )
+    assert found.map.device.id == 1
+    agree(found.resized(7, 9).get(), expected.resized(7, 9), "float32")
+    assert boxes.energy_box(found.map).shape == (2, small_net.CLASSES, 4)
+    agree(found.map.get(), expected.map, "float32")
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_convolutions_by_cudnn(library: CuDNN, method: str) -> None:
     expected, found = (tt.attend(net, image(), range(small_net.CLASSES), method) for net in both(method, "float32"))
     assert library.graphs

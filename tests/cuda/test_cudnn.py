@@ -120,6 +120,7 @@ def test_threads_and_devices_have_handles_and_plans_of_their_own(library: CuDNN)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(correlate, x, weights, geometry).result()
     with cupy.cuda.Device(1):
+        x, weights, _ = (cupy.asarray(array) for array in arrays(geometry))
         correlate(x, weights, geometry)
         correlate(x, weights, geometry)
     assert [len(graph.runs) for graph in library.graphs] == [1, 1, 2]

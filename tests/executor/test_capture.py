@@ -25,6 +25,7 @@ def test_the_second_time_it_is_captured_and_from_then_on_launched(cupy: ModuleTy
     captured = Captured(work)
     made = [captured()[0] for _ in range(5)]
     assert len(written) == 2
+    captured.release()
     for times, array in enumerate(made, 1):
         np.testing.assert_array_equal(array.get(), 2.0 * times)
 
@@ -54,6 +55,7 @@ def test_iterations(double: ModuleType, method: str, launches: int, monkeypatch:
     monkeypatch.setattr(double.cuda.Graph, "launch", _counting(double.cuda.Graph.launch, launched))
     expected, found = (tt.attend(net, image(), [0, 1, 3], method, iterations=7) for net in both(dtype="float32"))
     assert len(launched) == launches
+    assert double.cuda.MemoryPool.held == 0
     agree(found.map.get(), expected.map, "float32")
     agree(found.curve.get(), expected.curve, "float32")
 

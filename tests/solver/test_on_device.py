@@ -18,10 +18,12 @@ from .nets import ACCURACY, NET, fed, param, train
 def test_updates(cupy: ModuleType, kind: str, tmp_path: Path) -> None:
     settings = f'type: "{kind}" max_iter: 3 weight_decay: 0.01 clip_gradients: 2 test_iter: 1 test_interval: 2'
     found = {}
-    for device in ("cpu", "cuda"):
+    devices = ["cpu", "cuda", *[f"cuda:{number}" for number in range(1, cupy.cuda.runtime.getDeviceCount())]]
+    for device in devices:
         checked, net = param(settings, tmp_path), NET + ACCURACY
         found[device] = train(Solver(checked, fed(net), [fed(net, "TEST")], seed=1, device=device))
-    assert found["cpu"].keys() == found["cuda"].keys()
-    for layer, arrays in found["cpu"].items():
-        for one, other in zip(arrays, found["cuda"][layer], strict=True):
-            np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+    for device in devices[1:]:
+        assert found[device].keys() == found["cpu"].keys()
+        for layer, arrays in found["cpu"].items():
+            for one, other in zip(arrays, found[device][layer], strict=True):
+                np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
