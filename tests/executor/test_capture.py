@@ -46,14 +46,14 @@ def test_what_cannot_be_captured_is_done_as_it_is_written(cupy: ModuleType, refu
         np.testing.assert_array_equal(captured()[0].get(), 1.0 + times)
 
 
-@pytest.mark.parametrize(("method", "launches"), [("feedback", 5), ("gp", 0)])
+@pytest.mark.parametrize(("method", "net", "launches"), [("feedback", "", 5), ("feedback", "cam", 5), ("gp", "", 0)])
 @pytest.mark.usefixtures("library")
-def test_iterations(double: ModuleType, method: str, launches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iterations(double: ModuleType, method: str, net: str, launches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With cuDNN a loop's iterations are launched: all but the first, which has no pass of its own, and the next. CuPy has no SVD
     captured."""
     launched = []
     monkeypatch.setattr(double.cuda.Graph, "launch", _counting(double.cuda.Graph.launch, launched))
-    expected, found = (tt.attend(net, image(), [0, 1, 3], method, iterations=7) for net in both(dtype="float32"))
+    expected, found = (tt.attend(own, image(), [0, 1, 3], method, iterations=7) for own in both(net, "float32"))
     assert len(launched) == launches
     assert double.cuda.MemoryPool.held == 0
     agree(found.map.get(), expected.map, "float32")
