@@ -24,8 +24,9 @@ class Rest:
 
     def reached(self, changes: Array) -> bool:
         """Whether this iteration has changed nothing, as far as one may ask yet; ``changes``: how much of what has changed."""
-        self._changes.append(changes.any())
-        return free_to_ask(changes) and not changes.any()
+        anything = changes.any()
+        self._changes.append(anything)
+        return free_to_ask(changes) and not anything
 
     @cached_property
     def after(self) -> int:

@@ -21,9 +21,11 @@ import threading
 import warnings
 from functools import cache, lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from ..cpu.plans import Geometry
 
 Array = Any  # cupy.ndarray
 Shape = tuple[int, ...]
@@ -43,22 +45,6 @@ ROUNDING = (
     "WINOGRAD_TILE_13x13",
 )
 TRANSFORMS = ("WINOGRAD", "WINOGRAD_TILE_4x4", "WINOGRAD_TILE_6x6")  # by these a sum of zeros may come out as 1e-9
-
-
-class Geometry(Protocol):
-    """``Geometry`` of layers/correlation.py, with two spatial axes."""
-
-    @property
-    def kernel(self) -> Shape: ...
-    @property
-    def stride(self) -> Shape: ...
-    @property
-    def pad(self) -> Shape: ...
-    @property
-    def dilation(self) -> Shape: ...
-    @property
-    def group(self) -> int: ...
-    def reduced(self, spatial: Shape) -> Shape: ...
 
 
 class Case(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..executor.device import to_numpy
 from ..layers.arrays import Array, array_module
 
 Function = Callable[[Any, int, float, Array, Array, Sequence[Array]], None]
@@ -97,9 +98,10 @@ def regularized(p: Any, decay_mult: float, w: Array, g: Array) -> Array:
 
 def clipped(p: Any, gradients: Sequence[Array]) -> list[Array]:
     """All gradients scaled down together where their common L2 norm exceeds ``clip_gradients``, if that is not negative."""
-    if p.clip_gradients < 0:
+    if p.clip_gradients < 0 or not gradients:
         return list(gradients)
-    norm = float(sum((g * g).sum() for g in gradients)) ** 0.5
+    squares = to_numpy(array_module(gradients[0]).stack([(g * g).sum() for g in gradients]))  # a device is asked once
+    norm = sum(map(float, squares)) ** 0.5
     return [g * (p.clip_gradients / norm) for g in gradients] if norm > p.clip_gradients else list(gradients)
 
 
