@@ -25,7 +25,17 @@ ON_LINUX = "platform_machine == 'x86_64' and sys_platform == 'linux'"
 # The oldest with which tests/cuda/test_cudnn_offers.py passed; there is no older cuDNN for CUDA 13.
 CUDNN = [f"nvidia-cudnn-frontend>=1.14; {ON_LINUX}", f"nvidia-cudnn-cu13>=9.12; {ON_LINUX}"]
 NVRTC = [f"nvidia-cuda-nvrtc>=13; {ON_LINUX}", f"cuda-bindings>=13; {ON_LINUX}"]  # compiles for a GPU without one
-TEST = ["pytest>=8", "hypothesis>=6", "ruff==0.17.*", "mypy==2.4.*", "types-protobuf", *NVRTC, *SEGMENT, *TRAIN]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6",
+    "ruff==0.17.*",
+    "mypy==2.4.*",
+    "types-protobuf",
+    *NVRTC,
+    *SEGMENT,
+    *TRAIN,
+]
 
 TEXT = runpy.run_path("cuda/text.py")
 

@@ -5,6 +5,8 @@
 //     backward    dx[pixel] = sum of dy over the windows whose winner the pixel is: gathered, so without atomics and in
 //                 one order, that of the cells
 //
+// Cells are numbered by as few bytes as will do: those of unrolled windows, of which there are nine at most, always by one.
+//
 // Planes: images times channels. Backward, K targets share one plane of winners: signals are (targets, planes, ...).
 
 #include "slide.h"
@@ -39,7 +41,10 @@ __global__ void max_pool(const T* __restrict__ x, T* __restrict__ y, Cell* __res
 {
     for (int64 row = blockIdx.x; row < planes * w.positions.h; row += gridDim.x) {
         const int64 plane = row / w.positions.h, windows = plane * w.positions.area();
-        fold_row(Maximum<T, Cell>{y + windows, winners + windows}, x + plane * w.size.area(), row % w.positions.h, w);
+        const Maximum<T, Cell> maximum{y + windows, winners + windows};
+        const T* pixels = x + plane * w.size.area();
+        if constexpr (sizeof(Cell) == 1) fold_row(maximum, pixels, row % w.positions.h, w);
+        else fold_any_row(maximum, pixels, row % w.positions.h, w);
     }
 }
 
@@ -59,6 +64,7 @@ __global__ void to_winners(
     for (int64 row = blockIdx.x; row < targets * planes * w.size.h; row += gridDim.x) {
         const int64 plane = row / w.size.h, windows = w.positions.area();
         const Won<T, Cell> won{signal + plane * windows, winners + plane % planes * windows};
-        spread_row(won, to + row * w.size.w, row % w.size.h, w);
+        if constexpr (sizeof(Cell) == 1) spread_row(won, to + row * w.size.w, row % w.size.h, w);
+        else spread_any_row(won, to + row * w.size.w, row % w.size.h, w);
     }
 }

@@ -53,51 +53,62 @@ __device__ void fold_row_of(const Fold& fold, const T* plane, int64 oh, const Wi
 
 // The windows of row `oh`; the plane is not dilated.
 template <typename Fold, typename T>
+__device__ void fold_any_row(const Fold& fold, const T* plane, int64 oh, const Windows& w)
+{
+    for (int64 ow = threadIdx.x; ow < w.positions.w; ow += blockDim.x) fold_clipped(fold, plane, oh, ow, w);
+}
+
+template <typename Fold, typename T>
 __device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windows& w)
 {
     if (unrolled(w, 3, 2)) return fold_row_of<3, 2>(fold, plane, oh, w);
     if (unrolled(w, 2, 2)) return fold_row_of<2, 2>(fold, plane, oh, w);
     if (unrolled(w, 3, 1)) return fold_row_of<3, 1>(fold, plane, oh, w);
-    for (int64 ow = threadIdx.x; ow < w.positions.w; ow += blockDim.x)
-        fold_clipped(fold, plane, oh, ow, w);
+    fold_any_row(fold, plane, oh, w);
 }
 
 // ---- backward: what windows send to the pixels under their cells ------------------------------------------------------
 
-// The S pixels from padded column q * S on receive what the windows q, q - 1 ... of ROWS rows have for them: of row `oh` and those
-// above it, by their cells' row i, i + S ...
-template <int K, int S, int ROWS, bool CLIPPED, typename Sent, typename T>
+// What ROWS rows of windows, of row `oh` and those above it, by their cells' row i, i + S ..., have for the S pixels from padded column
+// q * S on: that of the windows q, q - 1 ...
+template <int K, int S, int ROWS, typename Sent, typename T>
 __device__ void spread_group(const Sent& sent, T* row, int64 q, int64 oh, int64 i, const Windows& w)
 {
     UNROLLED
     for (int r = 0; r < S; ++r) {
-        const int64 x = q * S + r - w.pad.w;
-        if (CLIPPED && (x < 0 || x >= w.size.w)) continue;
         T sum = 0;
         UNROLLED
         for (int n = 0; n < ROWS; ++n)
             UNROLLED
-            for (int j = r; j < K; j += S) {
-                const int64 ow = q - j / S;
-                if (!CLIPPED || (ow >= 0 && ow < w.positions.w)) sum += sent((i + n * S) * K + j, (oh - n) * w.positions.w + ow);
-            }
-        row[x] = sum;
+            for (int j = r; j < K; j += S) sum += sent((i + n * S) * K + j, (oh - n) * w.positions.w + q - j / S);
+        row[q * S + r - w.pad.w] = sum;
     }
+}
+
+// And for a pixel at the plane's edge, where some of these windows may not be.
+template <int K, int S, typename Sent, typename T>
+__device__ void spread_pixel(const Sent& sent, T* row, int64 x, int64 oh, int64 i, int64 rows, const Windows& w)
+{
+    const int64 column = x + w.pad.w;
+    T sum = 0;
+    for (int64 n = 0; n < rows; ++n)
+        for (int64 j = column % S; j < K; j += S) {
+            const int64 ow = (column - j) / S;
+            if (ow >= 0 && ow < w.positions.w) sum += sent((i + n * S) * K + j, (oh - n) * w.positions.w + ow);
+        }
+    row[x] = sum;
 }
 
 template <int K, int S, int ROWS, typename Sent, typename T>
 __device__ void spread_columns(const Sent& sent, T* row, int64 oh, int64 i, const Windows& w)
 {
-    const int64 first = w.pad.w / S, end = divided_up(w.size.w + w.pad.w, S);
-    const int64 from = lesser(greater(divided_up(w.pad.w, S), (K - 1) / S), end);
+    const int64 from = greater(divided_up(w.pad.w, S), (K - 1) / S);
     const int64 to = greater(lesser((w.size.w + w.pad.w) / S, w.positions.w), from);
-    for (int64 q = first + threadIdx.x; q < from; q += blockDim.x)
-        spread_group<K, S, ROWS, true>(sent, row, q, oh, i, w);
     INDEPENDENT
-    for (int64 q = from + threadIdx.x; q < to; q += blockDim.x)
-        spread_group<K, S, ROWS, false>(sent, row, q, oh, i, w);
-    for (int64 q = to + threadIdx.x; q < end; q += blockDim.x)
-        spread_group<K, S, ROWS, true>(sent, row, q, oh, i, w);
+    for (int64 q = from + threadIdx.x; q < to; q += blockDim.x) spread_group<K, S, ROWS>(sent, row, q, oh, i, w);
+    const int64 left = lesser(from * S - w.pad.w, w.size.w), right = to * S - w.pad.w;
+    for (int64 x = threadIdx.x; x < left; x += blockDim.x) spread_pixel<K, S>(sent, row, x, oh, i, ROWS, w);
+    for (int64 x = right + threadIdx.x; x < w.size.w; x += blockDim.x) spread_pixel<K, S>(sent, row, x, oh, i, ROWS, w);
 }
 
 // Any window: cell after cell of its row i. Neighbouring cells meet the same pixels, so threads wait between them.
@@ -124,21 +135,22 @@ __device__ void clear_row(T* row, const Windows& w)
 template <int K, int S, typename Sent, typename T>
 __device__ void spread_row_of(const Sent& sent, T* row, int64 h, const Windows& w)
 {
+    constexpr int MOST = (K + S - 1) / S;
+    static_assert(MOST <= 3, "rows that meet a pixel");
     const int64 down = h + w.pad.h, lowest = lesser(down / S, w.positions.h - 1), i = down - lowest * S;
     const int64 rows = lesser(divided_up(K - i, S), lowest + 1);
-    if (rows >= 3) return spread_columns<K, S, 3>(sent, row, lowest, i, w);
-    if (rows == 2) return spread_columns<K, S, 2>(sent, row, lowest, i, w);
+    if constexpr (MOST == 3)
+        if (rows == 3) return spread_columns<K, S, 3>(sent, row, lowest, i, w);
+    if constexpr (MOST >= 2)
+        if (rows == 2) return spread_columns<K, S, 2>(sent, row, lowest, i, w);
     if (rows == 1) return spread_columns<K, S, 1>(sent, row, lowest, i, w);
     clear_row(row, w);
 }
 
 // Pixel row h: the sum of sent(cell, window) over all windows that meet a pixel, in raster order of the cells that do.
 template <typename Sent, typename T>
-__device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
+__device__ void spread_any_row(const Sent& sent, T* row, int64 h, const Windows& w)
 {
-    if (unrolled(w, 3, 2)) return spread_row_of<3, 2>(sent, row, h, w);
-    if (unrolled(w, 2, 2)) return spread_row_of<2, 2>(sent, row, h, w);
-    if (unrolled(w, 3, 1)) return spread_row_of<3, 1>(sent, row, h, w);
     clear_row(row, w);
     for (int64 i = 0; i < w.kernel.h; ++i) {
         const int64 down = h + w.pad.h - i * w.dilation.h, oh = down / w.stride.h;
@@ -147,4 +159,13 @@ __device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
         if (w.stride.w == 1) spread_cells<1>(sent, row, oh, i, w);
         else spread_cells<0>(sent, row, oh, i, w);
     }
+}
+
+template <typename Sent, typename T>
+__device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
+{
+    if (unrolled(w, 3, 2)) return spread_row_of<3, 2>(sent, row, h, w);
+    if (unrolled(w, 2, 2)) return spread_row_of<2, 2>(sent, row, h, w);
+    if (unrolled(w, 3, 1)) return spread_row_of<3, 1>(sent, row, h, w);
+    spread_any_row(sent, row, h, w);
 }

@@ -15,7 +15,7 @@ def test_two_lines_to_copy() -> None:
     lines = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
     assert lines == [
         "python3 -m venv .venv && .venv/bin/pip install -e '.[cpu]' && .venv/bin/thinktwice demo",
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[cpu,test]' && .venv/bin/pytest",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[cpu,test]' && .venv/bin/pytest -n auto",
     ]
 
 
