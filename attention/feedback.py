@@ -21,7 +21,7 @@ import numpy as np
 
 from ..executor.rules import GRADIENT, Rule
 from ..layers.arrays import Array, array_module
-from ..layers.feedback import opened, soft_step
+from ..layers.feedback import AtGates, opened, soft_step
 from .gates import Gated
 from .maps import over_channels
 from .method import Answer, Method, Option, Question, reduce_option
@@ -68,10 +68,10 @@ def open_gates(soft: SoftGates) -> Array:
     return gates
 
 
-def climbed(z: Array, gradient: Array, sums: Array, moved: Array, options: Mapping[str, Any]) -> None:
+def climbed(at: AtGates, moved: Array, options: Mapping[str, Any]) -> Array | None:
     """One step of eq. 6."""
     rate = options["rate"]
-    soft_step(z, gradient, sums, rate, rate * options["sparsity"], options["step"] == "normalised", moved)
+    return soft_step(at, rate, rate * options["sparsity"], options["step"] == "normalised", moved)
 
 
 def conclude(question: Question, soft: SoftGates, gates: Array, curve: list[Array], rule: Rule) -> Answer:

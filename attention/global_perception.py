@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module
-from ..layers.feedback import mean_magnitude, move_to
+from ..layers.feedback import AtGates, gate_gradient, mean_magnitude, move_to
 from .feedback import SOFT_OPTIONS, climb
 from .guided import GUIDED
 from .method import Answer, Method, Option, Question, reduce_option
@@ -28,12 +28,14 @@ def run(question: Question) -> Answer:
     return climb(question, climbed, GUIDED)
 
 
-def climbed(z: Array, gradient: Array, sums: Array, moved: Array, options: Mapping[str, Any]) -> None:
+def climbed(at: AtGates, moved: Array, options: Mapping[str, Any]) -> Array | None:
     """One step of eq. 12, clipped to the constraint of eq. 3."""
+    z, (down, gradient, sums) = at.z, gate_gradient(at)
     push = gradient if options["step"] == "literal" else gradient / mean_magnitude(gradient, sums, 1)
     if z.ndim == 5:  # gates of a fully connected layer have no rows and columns
         push = push - z.dtype.type(options["rank_weight"]) * trace_norm_slope(z, options)
     move_to(z, array_module(z).clip(z + z.dtype.type(options["rate"]) * push, 0, 1), moved)
+    return down
 
 
 def trace_norm_slope(z: Array, options: Mapping[str, Any]) -> Array:

@@ -18,7 +18,7 @@ from ..executor.routine import Routine, done
 from ..executor.rules import GRADIENT, Rule, StepRule, reads
 from ..layers.arrays import Array, Shape, array_module, free_to_ask
 from ..layers.arrival import Arrival
-from ..layers.feedback import counted, gate_gradient
+from ..layers.feedback import AtGates, counted
 from ..layers.layer import Step
 from ..layers.relu import ReLU
 from .gates import Gated, Gates, Pass, of_classes
@@ -27,9 +27,9 @@ from .targets import hangs_on_scores
 
 APART = 16  # numbers: each blob's gates begin at a multiple of this
 
-# Moves a gate blob where it lies: its state, dS/dz (both K, N, C, H, W), the sums of |dS/dz| as ``gate_gradient`` gives them, where to
-# write how many gates have moved, as ``counted`` says, and a method's options.
-Move = Callable[[Array, Array, Array, Array, Mapping[str, Any]], None]
+# Moves the gates that a walk meets (K, N, C, H, W) where they lie; it is told where to write how many have moved, as ``counted`` says,
+# and a method's options, and returns what goes down.
+Move = Callable[[AtGates, Array, Mapping[str, Any]], Array | None]
 
 
 class GateStep(NamedTuple):
@@ -42,8 +42,8 @@ class GateStep(NamedTuple):
     def of(cls, function: Move, options: Mapping[str, Any]) -> GateStep:
         return cls(function, tuple((name, value) for name, value in options.items() if isinstance(value, Hashable)))
 
-    def __call__(self, z: Array, gradient: Array, sums: Array, moved: Array) -> None:
-        self.function(z, gradient, sums, moved, dict(self.options))
+    def __call__(self, at: AtGates, moved: Array) -> Array | None:
+        return self.function(at, moved, dict(self.options))
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,10 @@ class SoftGates:
         @reads("bottoms", arrives=lambda layer: True)
         def both(met: Step, signals: Sequence[Array], arrival: Arrival) -> list[Array | None]:
             (x, z), rectified = met.bottoms, arrival.where is met.bottoms[0] and arrival.onto is None
-            down, g, sums = gate_gradient(x, z, signals[0], rectified, ends=met.layer.name in self._lowest)
-            g, (part, shape) = passed.by_target(g), self._counts[0][met.layer.name]
-            step(z.reshape(g.shape), g, sums, moved[part].reshape(shape))
+            signal, (part, shape) = passed.by_target(signals[0]), self._counts[0][met.layer.name]
+            at = AtGates(x, z.reshape(signal.shape), signal, rectified, ends=met.layer.name in self._lowest)
+            down = step(at, moved[part].reshape(shape))
+            down = None if down is None else down.reshape(signals[0].shape)
             return [down if rectified or down is None else arrival.at(down), None]
 
         return both

@@ -3,7 +3,8 @@
 //     forward               y = z x
 //     gradient              dS/dx = z dS/dy, below the ReLU that made x if it is wanted there: z dS/dy [x > 0]
 //                           g = dS/dz = x dS/dy, and the mean of |g| over the layer, for each image and target
-//     soft step, eq. 6      z <- clip(z + alpha (g / unit - lambda), 0, 1),   unit = mean |g|, or 1
+//     soft step, eq. 6      z <- clip(z + alpha (g / unit - lambda), 0, 1),   unit = mean |g|, or 1;   and dS/dx under the gates as they
+//                           were, so that one reading serves both, and g need not be stored
 
 #include "index.h"
 
@@ -53,12 +54,35 @@ __global__ void gate_gradient(
     }
 }
 
-// The gates `z` (rows, size) after the step, and how many of each tile have moved. A block: one tile of one row; `sums` (rows, parts) of
-// |g|, rate = alpha, cost = alpha lambda.
+// The sums of |x signal| alone, as above. A block: one tile of one row.
+template <typename T>
+__global__ void gate_magnitudes(
+    const T* __restrict__ x, const T* __restrict__ signal, T* __restrict__ sums, int64 rows_of_x, int64 rows, int64 size, int64 apart_x,
+    int64 apart)
+{
+    const int64 tiles = divided_up(size, TILE);
+    for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
+        const int64 row = number / tiles;
+        const T *active = x + row % rows_of_x * apart_x, *arriving = signal + row * apart;
+        const Span part = tile(number % tiles, size);
+        double sum = 0;
+        SUMMING(sum)
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T product = active[i] * arriving[i];
+            sum += product < 0 ? -product : product;
+        }
+        sum = sum_of_block(sum);
+        if (threadIdx.x == 0) sums[number] = T(sum);
+    }
+}
+
+// The gates `z` (rows, size) after the step, and how many of each tile have moved; before it `down`, as above. A block: one tile of
+// one row; `sums` (rows, parts) of |g|, rate = alpha, cost = alpha lambda.
 template <typename T>
 __global__ void soft_step(
-    const T* __restrict__ g, const T* __restrict__ sums, T rate, T cost, T* __restrict__ z, T* __restrict__ moved, int64 rows, int64 size,
-    int64 parts, int64 normalised)
+    const T* __restrict__ x, const T* __restrict__ signal, const T* __restrict__ sums, T rate, T cost, T* __restrict__ down,
+    T* __restrict__ z, T* __restrict__ moved, int64 rows_of_x, int64 rows, int64 size, int64 parts, int64 apart_x, int64 apart,
+    int64 normalised, int64 rectified)
 {
     const int64 tiles = divided_up(size, TILE);
     for (int64 number = blockIdx.x; number < rows * tiles; number += gridDim.x) {
@@ -66,14 +90,19 @@ __global__ void soft_step(
         double total = 0;
         for (int64 i = row * parts; i < (row + 1) * parts; ++i) total += sums[i];
         const T unit = normalised ? T(total / size) : T(1), factor = rate / (unit == 0 ? T(1) : unit);
+        const T *active = x + row % rows_of_x * apart_x, *arriving = signal + row * apart;
+        T *gates = z + row * size, *passed = down + row * size;
         const Span part = tile(number % tiles, size);
+        if (down)
+            for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+                passed[i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
         T count = 0;
         SUMMING(count)
-        for (int64 i = row * size + part.first + threadIdx.x; i < row * size + part.end; i += blockDim.x) {
-            const T before = z[i], step = g[i] * factor + before - cost;
+        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+            const T before = gates[i], step = active[i] * arriving[i] * factor + before - cost;
             const T raised = step < 0 ? T(0) : step;
-            z[i] = raised > 1 ? T(1) : raised;
-            count += z[i] == before ? T(0) : T(1);
+            gates[i] = raised > 1 ? T(1) : raised;
+            count += gates[i] == before ? T(0) : T(1);
         }
         const double all = sum_of_block(count);
         if (threadIdx.x == 0) moved[number] = T(all);

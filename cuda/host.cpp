@@ -119,6 +119,7 @@ static const Entry KERNELS[] = {
     KERNEL(portion<float>), KERNEL(portion<double>),
     KERNEL(gate<float>), KERNEL(gate<double>),
     KERNEL(gate_gradient<float>), KERNEL(gate_gradient<double>),
+    KERNEL(gate_magnitudes<float>), KERNEL(gate_magnitudes<double>),
     KERNEL(soft_step<float>), KERNEL(soft_step<double>),
     KERNEL(positive_sums<float, double>), KERNEL(positive_sums<double, double>),
     KERNEL(prune<float>), KERNEL(prune<double>),

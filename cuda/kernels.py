@@ -154,11 +154,24 @@ def gate_gradient(
     return launch("feedback_gate.cu", "gate_gradient", (g,), sums.size, *arguments, threads=ROW)
 
 
-def soft_step(g: Array, sums: Array, rate: float, cost: float, normalised: bool, z: Array, moved: Array) -> bool:
-    """``z`` (R, size) becomes clip(z + rate g / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the mean of |g|
-    over it, from ``sums`` of its parts (R, parts); ``moved`` (R, tiles): how many of them have changed."""
-    (rows, size), parts = z.shape, sums.shape[1]
-    arguments = (g, sums, float(rate), float(cost), z, moved, rows, size, parts, int(normalised))
+def gate_magnitudes(x: Array, signal: Array, sums: Array) -> bool:
+    """``sums`` alone, of |x ``signal``|, as ``gate_gradient`` has them."""
+    rows, size = len(signal), signal.shape[1]
+    active, arriving = Rows(x, size), Rows(signal, size)
+    arguments = (active, arriving, sums, len(x), rows, size, active.apart, arriving.apart)
+    return launch("feedback_gate.cu", "gate_magnitudes", (sums,), sums.size, *arguments, threads=ROW)
+
+
+def soft_step(
+    x: Array, signal: Array, sums: Array, rate: float, cost: float, normalised: bool, rectified: bool, down: Array | None, z: Array,
+    moved: Array,
+) -> bool:  # fmt: skip
+    """``z`` (R, size) becomes clip(z + rate x ``signal`` / unit - cost, 0, 1), where the unit of a row is 1 or, if ``normalised``, the
+    mean of |x signal| over it, from ``sums`` of its parts (R, parts); ``moved`` (R, tiles): how many of them have changed. ``down`` as
+    ``gate_gradient`` has it, under the gates as they were."""
+    (rows, size), parts, active, arriving = z.shape, sums.shape[1], Rows(x, z.shape[1]), Rows(signal, z.shape[1])
+    arrays = active, arriving, sums, float(rate), float(cost), 0 if down is None else down, z, moved
+    arguments = (*arrays, len(x), rows, size, parts, active.apart, arriving.apart, int(normalised), int(rectified))
     return launch("feedback_gate.cu", "soft_step", (z,), rows * tiles(size), *arguments, threads=ROW)
 
 

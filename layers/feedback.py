@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,27 +51,39 @@ class Feedback(Layer):
         return [multiply(signals[0], gates), multiply(signals[0], x)]
 
 
-def gate_gradient(
-    x: Array, z: Array, signal: Array, rectified: bool = False, ends: bool = False
-) -> tuple[Array | None, Array, Array]:
-    """dS/dx = z dS/dy, ``rectified``: below the ReLU that made x, or ``None`` where the walk ``ends``; g = dS/dz = x dS/dy; and the
-    sums of |g| over the parts of each row of it, (K * N, parts).
+class AtGates(NamedTuple):
+    """What a walk meets at gates: ``x`` (K, N, ...) or (N, ...), the gates ``z`` and ``signal``, dS/dy, both (K, N, ...). What goes down
+    is dS/dx = z dS/dy, ``rectified``: below the ReLU that made x; or nothing, ``None``, where the walk ``ends``."""
 
-    ``signal`` is dS/dy (K, N, ...), ``z`` of that shape or (K * N, ...), ``x`` as well or (N, ...).
-    """
-    xp, (signals,), size = array_module(signal), _rows(signal), math.prod(signal.shape[2:])
-    down, g = None if ends else _empty(signal), _empty(signal)
-    sums = xp.empty((len(signals), kernels.tiles(size)), signal.dtype)
-    given = x.reshape(-1, size), z.reshape(-1, size), signals, rectified
-    if kernels.gate_gradient(*given, None if down is None else _rows(down)[0], *_rows(g), sums):
+    x: Array
+    z: Array
+    signal: Array
+    rectified: bool = False
+    ends: bool = False
+
+    def rows(self) -> list[Array]:
+        """x, z and the signal, one row for each image under each target."""
+        size = math.prod(self.z.shape[2:])
+        return [array.reshape(-1, size) for array in (self.x, self.z, self.signal)]
+
+    def room(self) -> Array | None:
+        """For what goes down."""
+        return None if self.ends else _empty(self.signal)
+
+
+def gate_gradient(at: AtGates) -> tuple[Array | None, Array, Array]:
+    """What goes down; g = dS/dz = x dS/dy; and the sums of |g| over the parts of each row of it, (K * N, parts)."""
+    xp, (x, z, signal), down, g = array_module(at.z), at.rows(), at.room(), _empty(at.signal)
+    sums = xp.empty((len(signal), kernels.tiles(signal.shape[1])), signal.dtype)
+    if kernels.gate_gradient(x, z, signal, at.rectified, _row(down), *_rows(g), sums):
         return down, g, sums
-    x = x.reshape(-1, *signal.shape[1:])
-    g = x * signal
+    x = at.x.reshape(-1, *at.z.shape[1:])
+    g = x * at.signal
     sums = abs(_rows(g)[0]).sum(-1, keepdims=True, dtype=np.float64).astype(g.dtype)
-    if ends:
+    if at.ends:
         return None, g, sums
-    down = signal * z.reshape(signal.shape)
-    return down * (x > 0) if rectified else down, g, sums
+    down = at.signal * at.z
+    return down * (x > 0) if at.rectified else down, g, sums
 
 
 def mean_magnitude(g: Array, sums: Array, instead_of_0: float = 0) -> Array:
@@ -85,13 +97,18 @@ def counted(shape: Sequence[int]) -> Shape:
     return math.prod(shape[:2]), kernels.tiles(math.prod(shape[2:]))
 
 
-def soft_step(z: Array, g: Array, sums: Array, rate: float, cost: float, normalised: bool, moved: Array) -> None:
-    """``z`` (K, N, ...) becomes clip(z + rate g / unit - cost, 0, 1); ``moved``: how many gates of each part then differ. The unit is 1
-    or, if ``normalised``, the mean of |g| over its row, where that is not 0."""
-    z_rows, g_rows = _rows(z, g)
-    if not kernels.soft_step(g_rows, sums, rate, cost, normalised, z_rows, moved):
-        unit = mean_magnitude(g, sums, 1) if normalised else g.dtype.type(1)
-        move_to(z, (g * (rate / unit) + z - cost).clip(0, 1), moved)
+def soft_step(at: AtGates, rate: float, cost: float, normalised: bool, moved: Array) -> Array | None:
+    """The gates z become clip(z + rate g / unit - cost, 0, 1); ``moved``: how many of each part then differ. The unit is 1 or, if
+    ``normalised``, the mean of |g| over its row, where that is not 0. Returns what goes down, under the gates as they were."""
+    (x, z, signal), down = at.rows(), at.room()
+    sums = array_module(z).empty((len(signal), kernels.tiles(signal.shape[1])), z.dtype)
+    known = not normalised or kernels.gate_magnitudes(x, signal, sums)
+    if known and kernels.soft_step(x, signal, sums, rate, cost, normalised, at.rectified, _row(down), z, moved):
+        return down
+    down, g, sums = gate_gradient(at)
+    unit = mean_magnitude(g, sums, 1) if normalised else g.dtype.type(1)
+    move_to(at.z, (g * (rate / unit) + at.z - cost).clip(0, 1), moved)
+    return down
 
 
 def move_to(z: Array, gates: Array, moved: Array) -> None:
@@ -147,6 +164,10 @@ def hard_step(z: Array, a: Array, threshold: Array) -> tuple[Array, Array]:
 def _rows(*arrays: Array) -> list[Array]:
     """Arrays (K, N, ...) as a kernel takes them, one row for each image under each target: (K * N, size)."""
     return [array.reshape(math.prod(array.shape[:2]), math.prod(array.shape[2:])) for array in arrays]
+
+
+def _row(array: Array | None) -> Array | None:
+    return None if array is None else _rows(array)[0]
 
 
 def _one_each(array: Array, number: Array) -> Array:

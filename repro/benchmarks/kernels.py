@@ -258,18 +258,36 @@ def gate_gradient(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     )
 
 
+def gate_magnitudes(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    flat = _flat(shape)
+    starts = range(0, flat[1], kernels.TILE)
+    arrays = {"x": _normal(rng, flat), "signal": _normal(rng, flat), "y": np.empty((flat[0], len(starts)), np.float32)}
+    return Kernel(
+        "gate_magnitudes",
+        arrays,
+        lambda a: kernels.gate_magnitudes(a["x"], a["signal"], a["y"]),
+        lambda a: np.add.reduceat(abs(a["x"] * a["signal"]).astype(np.float64), starts, 1),
+    )
+
+
 def soft_step(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     flat, sums = _flat(shape), (shape[0], kernels.tiles(_flat(shape)[1]))
     return Kernel(
         "soft_step",
         {
             "x": _normal(rng, flat),
+            "signal": _normal(rng, flat),
             "sums": kernels.TILE * rng.random(sums, np.float32),
+            "down": np.empty(flat, np.float32),
             "y": rng.random(flat, np.float32),
             "moved": np.empty(sums, np.float32),
         },
-        lambda a: kernels.soft_step(a["x"], a["sums"], RATE, COST, True, a["y"], a["moved"]),
-        lambda a: (a["y"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * a["x"] - np.float32(COST)).clip(0, 1),
+        lambda a: kernels.soft_step(
+            a["x"], a["signal"], a["sums"], RATE, COST, True, True, a["down"], a["y"], a["moved"]
+        ),
+        lambda a: (
+            a["y"] + RATE * flat[1] / a["sums"].sum(1)[:, None] * (a["x"] * a["signal"]) - np.float32(COST)
+        ).clip(0, 1),
         in_place=True,
     )
 
@@ -399,7 +417,7 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
     relu, relu_gradient, add, normalise_channels, scale_channels, softmax,
-    gate, gate_gradient, soft_step, positive_sums, prune, opened, recover, hard_step, share, portion,
+    gate, gate_gradient, gate_magnitudes, soft_step, positive_sums, prune, opened, recover, hard_step, share, portion,
     lrn, lrn_frozen, lrn_gradient, over_channels,
 )  # fmt: skip
 

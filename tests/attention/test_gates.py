@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from thinktwice.errors import BadInput
 from thinktwice.executor.graph import Graph
 from thinktwice.executor.net import Net
 from thinktwice.layers import layer_class
+from thinktwice.layers.feedback import AtGates, gate_gradient
 
 from ..executor import watch
 from ..nets import data, layer, make, relu
@@ -218,9 +221,13 @@ def test_gradients_at_gates_are_the_scores_own(seed: int) -> None:
         1e-6,
     )  # at 0 a maximum may have its kink
     found = {gate: z.copy() for gate, z in gates.items()}
-    SoftGates(of).move(
-        of.recomputed(found), GateStep.of(lambda z, gradient, sums, moved, options: np.copyto(z, gradient), {})
-    )
+
+    def take_gradient(at: AtGates, moved: np.ndarray, options: Mapping[str, Any]) -> np.ndarray | None:
+        down, gradient, _ = gate_gradient(at)
+        at.z[...] = gradient
+        return down
+
+    SoftGates(of).move(of.recomputed(found), GateStep.of(take_gradient, {}))
     k, rng = 1, np.random.default_rng(seed)
     for gate, gradient in found.items():
         place = tuple(int(rng.integers(n)) for n in gradient.shape[2:])

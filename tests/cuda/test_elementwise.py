@@ -15,6 +15,7 @@ from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import add, divide, multiply, portion, positive_part, where_positive, write
 from thinktwice.layers.arrival import Arrival
 from thinktwice.layers.feedback import (
+    AtGates,
     counted,
     gate_gradient,
     hard_step,
@@ -228,47 +229,52 @@ def test_soft_step(by_numpy: Callable, dtype: Any, shape: tuple) -> None:
     z[z > 1] = 1
     for x in (numbers(shape, dtype, 2), numbers((1, *shape[1:]), dtype, 3)):  # each target's own, or the first pass's
         for rectified in (False, True):
-            down, g, sums = gate_gradient(x, z, signal, rectified)
-            found = by_numpy(lambda x=x, rectified=rectified: gate_gradient(x, z, signal, rectified))
-            expected_down, expected, expected_sums = found
+            at = AtGates(x, z, signal, rectified)
+            down, g, sums = gate_gradient(at)
+            expected_down, expected, expected_sums = by_numpy(lambda at=at: gate_gradient(at))
             same(down, expected_down)
             same(g, expected)
+            for how in ((0.1, 0.2, True), (0.1, 0.2, False), (0.0, 0.0, True)):
+                for own, (after, moved, passed) in (
+                    (sums, stepped(at, *how)),
+                    (expected_sums, by_numpy(lambda at=at, how=how: stepped(at, *how))),
+                ):
+                    rate, cost, normalised = how
+                    unit = mean_magnitude(g, own, 1) if normalised else dtype(1)
+                    same(after, (g * (rate / unit) + z - cost).clip(0, 1))
+                    same(passed, down)
+                    assert moved.sum() == (after != z).sum()
         size, expected_size = mean_magnitude(g, sums), mean_magnitude(g, expected_sums)
         np.testing.assert_allclose(size, expected_size, rtol=1e-12 if dtype == np.float64 else 1e-6, strict=True)
         in_double = abs(g.astype(np.float64)).mean(tuple(range(2, g.ndim)), keepdims=True)
         np.testing.assert_allclose(size, in_double, rtol=1e-12 if dtype == np.float64 else 2e-7)
-        for parts in (sums, expected_sums):
-            for how in ((0.1, 0.2, True), (0.1, 0.2, False), (0.0, 0.0, True)):
-                after, moved = stepped(z, g, parts, *how)
-                expected_after, expected_moved = by_numpy(lambda how=how, g=g, parts=parts: stepped(z, g, parts, *how))
-                same(after, expected_after)
-                same(moved, expected_moved)
-                assert moved.sum() == (after != z).sum()
 
 
-def stepped(z: np.ndarray, g: np.ndarray, *how: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The gates after a soft step, and how many have moved."""
-    after, moved = z.copy(), np.full(counted(z.shape), np.nan, z.dtype)
-    soft_step(after, g, *how, moved)
-    return after, moved
+def stepped(at: AtGates, *how: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The gates after a soft step, how many have moved, and what goes down."""
+    after, moved = at.z.copy(), np.full(counted(at.z.shape), np.nan, at.z.dtype)
+    down = soft_step(at._replace(z=after), *how, moved)
+    return after, moved, down
 
 
 def test_a_layer_whose_gradient_is_zero_pays_only_the_cost(by_numpy: Callable) -> None:
-    z, g, sums = np.full((1, 1, 5), 0.7, np.float32), np.zeros((1, 1, 5), np.float32), np.zeros((1, 1), np.float32)
-    for found, moved in (stepped(z, g, sums, 0.1, 0.2, True), by_numpy(lambda: stepped(z, g, sums, 0.1, 0.2, True))):
+    z = np.full((1, 1, 5), 0.7, np.float32)
+    at = AtGates(np.zeros_like(z), z, np.ones_like(z))
+    for found, moved, _ in (stepped(at, 0.1, 0.2, True), by_numpy(lambda: stepped(at, 0.1, 0.2, True))):
         same(found, np.full((1, 1, 5), np.float32(0.7) - np.float32(0.2)))
         same(moved, np.full((1, 1), 5, np.float32))
 
 
 def test_where_a_walk_ends_nothing_goes_down(by_numpy: Callable) -> None:
-    x, z, signal = (numbers((2, 3, 5, 7), np.float32, seed) for seed in range(3))
-    _, expected, _ = gate_gradient(x, z, signal)
-    for down, g, _ in (
-        gate_gradient(x, z, signal, ends=True),
-        by_numpy(lambda: gate_gradient(x, z, signal, ends=True)),
-    ):
+    at = AtGates(*(numbers((2, 3, 5, 7), np.float32, seed) for seed in range(3)))
+    ending, (_, expected, _), (after, moved, _) = at._replace(ends=True), gate_gradient(at), stepped(at, 0.1, 0.2, True)
+    for down, g, _ in (gate_gradient(ending), by_numpy(lambda: gate_gradient(ending))):
         assert down is None
         same(g, expected)
+    found_after, found_moved, down = stepped(ending, 0.1, 0.2, True)
+    assert down is None
+    same(found_after, after)
+    same(found_moved, moved)
 
 
 @TYPES
@@ -308,7 +314,10 @@ def test_signals_may_be_a_few_channels_of_others(by_numpy: Callable) -> None:
     """As behind a Concat: there are gaps between the images."""
     signal = numbers((1, 3, 9, 5, 7), np.float32, 0)[:, :, 2:6]
     x, z = numbers((3, 4, 5, 7), np.float32, 1), abs(numbers((3, 4, 5, 7), np.float32, 2))
-    for found, expected in zip(gate_gradient(x, z, signal), gate_gradient(x, z, signal.copy()), strict=True):
+    at, alone = AtGates(x, z.reshape(signal.shape), signal), AtGates(x, z.reshape(signal.shape), signal.copy())
+    for found, expected in zip(gate_gradient(at), gate_gradient(alone), strict=True):
+        same(found, expected)
+    for found, expected in zip(stepped(at, 0.1, 0.2, True), stepped(alone, 0.1, 0.2, True), strict=True):
         same(found, expected)
 
 
@@ -369,7 +378,9 @@ def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:
     signal[..., 0] = 1e5
     exact = (1e5 + 3_000_000 * float(np.float32(0.1))) / 3_000_001
     one = np.ones_like(signal)
-    np.testing.assert_allclose(mean_magnitude(signal, gate_gradient(one, one, signal)[2]).item(), exact, rtol=1e-7)
+    np.testing.assert_allclose(
+        mean_magnitude(signal, gate_gradient(AtGates(one, one, signal))[2]).item(), exact, rtol=1e-7
+    )
 
 
 @pytest.mark.parametrize("room", [slice(3, 9), slice(None)])

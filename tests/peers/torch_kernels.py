@@ -32,7 +32,7 @@ def ways(name: str, a: dict[str, Tensor]) -> Callable[[], Tensor] | None:
         "softmax": lambda: lambda: torch.softmax(x, 1),
         "gate": lambda: lambda: x * a["z"],
         "gate_gradient": lambda: lambda: _gate_gradient(x, a["z"], a["signal"]),
-        "soft_step": lambda: lambda: torch.clamp(y + 0.1 * len(x[0]) / a["sums"].sum(1)[:, None] * x - 0.2, 0, 1),
+        "soft_step": lambda: lambda: _soft_step(x, y, a["signal"], a["sums"]),
         "prune": lambda: lambda: a["z"] * (x > a["threshold"][:, None]),
         "opened": lambda: lambda: (x > a["threshold"][:, None]).float(),
         "share": lambda: lambda: torch.where(a["z"] == 0, 0, x / a["z"]),
@@ -51,6 +51,12 @@ def _to_winners(signal: Tensor, winners: Tensor, pixels: Tensor) -> Callable[[],
     indices = (rows[:, None] + cells // 3) * pixels.shape[-1] + columns + cells % 3
     sizes = [3, 3], [2, 2], [0, 0], [1, 1], False
     return lambda: ATEN.max_pool2d_with_indices_backward(signal, pixels, *sizes, indices)
+
+
+def _soft_step(x: Tensor, gates: Tensor, signal: Tensor, sums: Tensor) -> Tensor:
+    """The gates after it; dS/dx below the ReLU is found and dropped."""
+    ATEN.threshold_backward(gates * signal, x, 0)
+    return torch.clamp(gates + 0.1 * len(x[0]) / sums.sum(1)[:, None] * (x * signal) - 0.2, 0, 1)
 
 
 def _gate_gradient(x: Tensor, z: Tensor, signal: Tensor) -> Tensor:
