@@ -25,9 +25,32 @@ __global__ void gate(
     }
 }
 
+// dS/dx = z dS/dy over a tile, `rectified`: below the ReLU that made x.
+template <typename T>
+__device__ void hand_down(
+    const T* __restrict__ x, const T* __restrict__ z, const T* __restrict__ signal, const Span& part, int64 rectified, T* __restrict__ down)
+{
+    for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
+        down[i] = signal[i] * z[i] * (rectified && !(x[i] > 0) ? T(0) : T(1));
+}
+
+// g = x signal over a tile, KEPT or not, and the sum of |g|: in double precision, so that a mean over a layer keeps its digits.
+template <bool KEPT, typename T>
+__device__ double magnitude(const T* __restrict__ x, const T* __restrict__ signal, const Span& part, T* __restrict__ g)
+{
+    double sum = 0;
+    SUMMING(sum)
+    for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
+        const T product = x[i] * signal[i];
+        if constexpr (KEPT) g[i] = product;
+        sum += product < 0 ? -product : product;
+    }
+    return sum_of_block(sum);
+}
+
 // Both gradients for (targets, images, size), where the targets may share x, and there may be gaps between the rows of x and of the
-// signal; and the sums of |g| over each tile of each row: added in double precision, so that a mean over a layer keeps its digits.
-// `down` is null where nobody waits for dS/dx. A block: one tile of one image under one target.
+// signal; and the sums of |g| over each tile of each row. `down` is null where nobody waits for dS/dx. A block: one tile of one image
+// under one target.
 template <typename T>
 __global__ void gate_gradient(
     const T* __restrict__ x, const T* __restrict__ z, const T* __restrict__ signal, T* __restrict__ down, T* __restrict__ g,
@@ -39,17 +62,8 @@ __global__ void gate_gradient(
         const T *active = x + row % rows_of_x * apart_x, *gates = z + row * size, *arriving = signal + row * apart;
         const Span part = tile(number % tiles, size);
         T *own = g + row * size, *passed = down + row * size;
-        double sum = 0;
-        SUMMING(sum)
-        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
-            const T product = active[i] * arriving[i];
-            own[i] = product;
-            sum += product < 0 ? -product : product;
-        }
-        if (down)
-            for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
-                passed[i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
-        sum = sum_of_block(sum);
+        const double sum = magnitude<true>(active, arriving, part, own);
+        if (down) hand_down(active, gates, arriving, part, rectified, passed);
         if (threadIdx.x == 0) sums[number] = T(sum);
     }
 }
@@ -65,13 +79,7 @@ __global__ void gate_magnitudes(
         const int64 row = number / tiles;
         const T *active = x + row % rows_of_x * apart_x, *arriving = signal + row * apart;
         const Span part = tile(number % tiles, size);
-        double sum = 0;
-        SUMMING(sum)
-        for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {
-            const T product = active[i] * arriving[i];
-            sum += product < 0 ? -product : product;
-        }
-        sum = sum_of_block(sum);
+        const double sum = magnitude<false, T>(active, arriving, part, nullptr);
         if (threadIdx.x == 0) sums[number] = T(sum);
     }
 }
@@ -93,9 +101,7 @@ __global__ void soft_step(
         const T *active = x + row % rows_of_x * apart_x, *arriving = signal + row * apart;
         T *gates = z + row * size, *passed = down + row * size;
         const Span part = tile(number % tiles, size);
-        if (down)
-            for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x)
-                passed[i] = arriving[i] * gates[i] * (rectified && !(active[i] > 0) ? T(0) : T(1));
+        if (down) hand_down(active, gates, arriving, part, rectified, passed);
         T count = 0;
         SUMMING(count)
         for (int64 i = part.first + threadIdx.x; i < part.end; i += blockDim.x) {

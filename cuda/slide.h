@@ -51,13 +51,14 @@ __device__ void fold_row_of(const Fold& fold, const T* plane, int64 oh, const Wi
         fold_clipped(fold, plane, oh, ow, w);
 }
 
-// The windows of row `oh`; the plane is not dilated.
+// The windows of row `oh`, of any size; the plane is not dilated.
 template <typename Fold, typename T>
 __device__ void fold_any_row(const Fold& fold, const T* plane, int64 oh, const Windows& w)
 {
     for (int64 ow = threadIdx.x; ow < w.positions.w; ow += blockDim.x) fold_clipped(fold, plane, oh, ow, w);
 }
 
+// The same, those of most nets unrolled.
 template <typename Fold, typename T>
 __device__ void fold_row(const Fold& fold, const T* plane, int64 oh, const Windows& w)
 {
@@ -161,6 +162,7 @@ __device__ void spread_any_row(const Sent& sent, T* row, int64 h, const Windows&
     }
 }
 
+// The same, the windows of most nets unrolled.
 template <typename Sent, typename T>
 __device__ void spread_row(const Sent& sent, T* row, int64 h, const Windows& w)
 {

@@ -70,11 +70,14 @@ class AtGates(NamedTuple):
         """For what goes down."""
         return None if self.ends else _empty(self.signal)
 
+    def room_for_sums(self) -> Array:
+        """Over the parts of each row."""
+        return array_module(self.z).empty(counted(self.z.shape), self.z.dtype)
+
 
 def gate_gradient(at: AtGates) -> tuple[Array | None, Array, Array]:
     """What goes down; g = dS/dz = x dS/dy; and the sums of |g| over the parts of each row of it, (K * N, parts)."""
-    xp, (x, z, signal), down, g = array_module(at.z), at.rows(), at.room(), _empty(at.signal)
-    sums = xp.empty((len(signal), kernels.tiles(signal.shape[1])), signal.dtype)
+    (x, z, signal), down, g, sums = at.rows(), at.room(), _empty(at.signal), at.room_for_sums()
     if kernels.gate_gradient(x, z, signal, at.rectified, _row(down), *_rows(g), sums):
         return down, g, sums
     x = at.x.reshape(-1, *at.z.shape[1:])
@@ -100,8 +103,7 @@ def counted(shape: Sequence[int]) -> Shape:
 def soft_step(at: AtGates, rate: float, cost: float, normalised: bool, moved: Array) -> Array | None:
     """The gates z become clip(z + rate g / unit - cost, 0, 1); ``moved``: how many of each part then differ. The unit is 1 or, if
     ``normalised``, the mean of |g| over its row, where that is not 0. Returns what goes down, under the gates as they were."""
-    (x, z, signal), down = at.rows(), at.room()
-    sums = array_module(z).empty((len(signal), kernels.tiles(signal.shape[1])), z.dtype)
+    (x, z, signal), down, sums = at.rows(), at.room(), at.room_for_sums()
     known = not normalised or kernels.gate_magnitudes(x, signal, sums)
     if known and kernels.soft_step(x, signal, sums, rate, cost, normalised, at.rectified, _row(down), z, moved):
         return down
