@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..cuda import kernels
 from ..errors import BadInput
 from ..executor.device import to_numpy
 from ..layers.arrays import Array, array_module, where_it_lies
+from .maps import flattened
 
 POWERS = (1, 2)  # energy is the map, or its square
 
@@ -58,11 +60,20 @@ def _of_energy(maps: Array, fraction: float, power: int) -> Array:
     values = _checked(maps)
     xp = array_module(values)
     energy = xp.maximum(values, 0) ** power
-    descending = -xp.sort(-energy.reshape(*energy.shape[:-2], -1), axis=-1)
+    return energy >= _last_needed(flattened(energy), fraction)[..., None, None]
+
+
+def _last_needed(energy: Array, fraction: float) -> Array:
+    """Energies (..., pixels) -> the last one (...) that is needed, the greatest first, for ``fraction`` of their sum."""
+    xp = array_module(energy)
+    ascending = xp.sort(energy, -1)
+    threshold = xp.empty(energy.shape[:-1])
+    if kernels.energy_threshold(ascending, fraction, threshold):
+        return threshold
+    descending = ascending[..., ::-1]
     sums = descending.cumsum(-1)
     last = (sums >= fraction * sums[..., -1:]).argmax(-1)
-    threshold = xp.take_along_axis(descending, last[..., None], -1)[..., None]
-    return energy >= threshold
+    return xp.take_along_axis(descending, last[..., None], -1)[..., 0]
 
 
 def _above_mean(maps: Array, alpha: float) -> Array:
@@ -75,6 +86,9 @@ def _above_mean(maps: Array, alpha: float) -> Array:
 @where_it_lies
 def tightest_box(masks: Array) -> np.ndarray:
     """The box of all true pixels (..., H, W) -> (..., 4); where there are none, the whole."""
+    boxes = array_module(masks).empty((*masks.shape[:-2], 4), np.int32)
+    if masks.dtype == bool and kernels.tightest_box(masks.view(np.int8), boxes):
+        return to_numpy(boxes).astype(int)
     x0, x1 = _ends(masks.any(-2))
     y0, y1 = _ends(masks.any(-1))
     return to_numpy(array_module(masks).stack([x0, y0, x1, y1], -1))

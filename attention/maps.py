@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from ..cuda import kernels
 from ..errors import BadInput
 from ..layers.arrays import Array, array_module, where_it_lies
@@ -33,6 +35,11 @@ def normalised(maps: Array, how: str) -> Array:
     return maps / array_module(maps).where(size == 0, 1, size)
 
 
+def flattened(maps: Array) -> Array:
+    """Maps (..., H, W) -> (..., H * W)."""
+    return maps.reshape(*maps.shape[:-2], maps.shape[-2] * maps.shape[-1])
+
+
 @where_it_lies
 def resize(maps: Array, height: int, width: int, how: str = "bicubic") -> Array:
     """Maps (..., h, w) at another size (..., height, width), pixel centres at half-integers.
@@ -42,39 +49,59 @@ def resize(maps: Array, height: int, width: int, how: str = "bicubic") -> Array:
     """
     if how not in KERNELS:
         raise BadInput(f"interpolation: found {how!r}, expected one of {sorted(KERNELS)}")
-    rows, columns = (_weights(maps, axis, size, how) for axis, size in ((-2, height), (-1, width)))
-    resized = rows @ maps @ columns.T
-    if how == "bicubic":
-        lowest, highest = maps.min((-2, -1), keepdims=True), maps.max((-2, -1), keepdims=True)
-        resized = array_module(maps).clip(resized, lowest, highest)
-    return resized
+    xp, maps = array_module(maps), array_module(maps).ascontiguousarray(maps)
+    columns, rows = _neighbours(maps, -1, width, how), _neighbours(maps, -2, height, how)
+    ends = _range(maps) if how == "bicubic" else (None, None)
+    wide = xp.empty((*maps.shape[:-1], width), maps.dtype)
+    if not kernels.resize_columns(maps, *columns, wide):
+        wide = _summed(maps, -1, *columns)
+    resized = xp.empty((*maps.shape[:-2], height, width), maps.dtype)
+    if kernels.resize_rows(wide, *rows, *ends, resized):
+        return resized
+    resized = _summed(wide, -2, *rows)
+    return resized if ends[0] is None else _clipped(resized, *ends)
 
 
-def _cubic(t: Array, xp) -> Array:
+def _range(maps: Array) -> tuple[Array, Array]:
+    """The least and the greatest number of each map (..., 1, 1)."""
+    pixels = flattened(maps)
+    return pixels.min(-1)[..., None, None], pixels.max(-1)[..., None, None]
+
+
+def _clipped(maps: Array, lowest: Array, highest: Array) -> Array:
+    """As the kernel does: where a map holds no number, its range is none either, and the others stay as they are."""
+    where = array_module(maps).where
+    raised = where(maps < lowest, lowest, maps)
+    return where(raised > highest, highest, raised)
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
     """Keys's kernel with a = -0.5, for distances ``t`` >= 0."""
     near = 1.5 * t**3 - 2.5 * t**2 + 1
     far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    return xp.where(t <= 1, near, xp.where(t < 2, far, 0))
+    return np.where(t <= 1, near, np.where(t < 2, far, 0))
 
 
 # name -> (kernel, how many source pixels it reaches to each side)
-KERNELS = {
+KERNELS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "bicubic": (_cubic, 2),
-    "bilinear": (lambda t, xp: xp.maximum(1 - t, 0), 1),
-    "nearest": (lambda t, xp: (t <= 0.5) * 1.0, 1),
+    "bilinear": (lambda t: np.maximum(1 - t, 0), 1),
+    "nearest": (lambda t: (t <= 0.5) * 1.0, 1),
 }
 
 
-def _weights(maps: Array, axis: int, size: int, how: str) -> Array:
-    """The interpolation of one axis as a matrix (size, maps.shape[axis])."""
-    xp, (kernel, reach), length = array_module(maps), KERNELS[how], maps.shape[axis]
-    centre = (xp.arange(size) + 0.5) * (length / size) - 0.5
+def _neighbours(maps: Array, axis: int, size: int, how: str) -> tuple[Array, Array]:
+    """Which pixels of ``maps`` each of ``size`` pixels along an axis sees, and their weights: (neighbours, size) both."""
+    kernel, reach = KERNELS[how]
+    centre = (np.arange(size) + 0.5) * (maps.shape[axis] / size) - 0.5
     if how == "nearest":
-        centre = xp.floor(centre + 0.5)
-    matrix = xp.zeros((size, length))
-    first = xp.floor(centre).astype(int) - reach + 1
-    for offset in range(2 * reach):
-        source = first + offset
-        weight = kernel(abs(centre - source), xp)
-        matrix[xp.arange(size), xp.clip(source, 0, length - 1)] += weight
-    return matrix.astype(maps.dtype)
+        centre = np.floor(centre + 0.5)
+    pixels = np.floor(centre).astype(np.int32) + np.arange(1 - reach, 1 + reach, dtype=np.int32)[:, None]
+    source, weights = pixels.clip(0, maps.shape[axis] - 1), kernel(abs(centre - pixels)).astype(maps.dtype)
+    return array_module(maps).asarray(source), array_module(maps).asarray(weights)
+
+
+def _summed(maps: Array, axis: int, source: Array, weights: Array) -> Array:
+    """What kernels.resize_columns and resize_rows find along the last axis and the one before it."""
+    along = weights.reshape(*weights.shape, *[1] * (-1 - axis))
+    return sum(weight * maps.take(pixels, axis) for weight, pixels in zip(along, source, strict=True))

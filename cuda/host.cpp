@@ -11,6 +11,7 @@
 
 #include "add.cu"
 #include "average_pool.cu"
+#include "boxes.cu"
 #include "channels.cu"
 #include "excitation.cu"
 #include "feedback_gate.cu"
@@ -20,6 +21,7 @@
 #include "maps.cu"
 #include "max_pool.cu"
 #include "relu.cu"
+#include "resize.cu"
 #include "softmax.cu"
 
 // Each kernel is compiled for three generations of processors; the loader takes the one that the machine has. (Not under the
@@ -131,6 +133,10 @@ static const Entry KERNELS[] = {
     KERNEL(sum_abs<float>), KERNEL(sum_abs<double>),
     KERNEL(l2<float>), KERNEL(l2<double>),
     KERNEL(max_abs<float>), KERNEL(max_abs<double>),
+    KERNEL(resize_columns<float, int>), KERNEL(resize_columns<double, int>),
+    KERNEL(resize_rows<float, int>), KERNEL(resize_rows<double, int>),
+    KERNEL(energy_threshold<double>),
+    KERNEL(tightest_box<signed char, int>),
 };
 
 // The launch of the kernel of this name, spelled as CuPy's name expressions are, or null.

@@ -51,17 +51,32 @@ constexpr int64 TILE = 4096;
 
 __device__ Span tile(int64 number, int64 total) { return {number * TILE, lesser((number + 1) * TILE, total)}; }
 
-// The sum over the threads of a block, in every one of them.
-__device__ double sum_of_block(double part)
+struct Added {
+    template <typename T>
+    static __device__ T of(T a, T b) { return a + b; }
+};
+
+struct Lesser {
+    template <typename T>
+    static __device__ T of(T a, T b) { return lesser(a, b); }
+};
+
+// What is made of the parts that the threads of a block have, in every one of them.
+template <typename Together, typename T>
+__device__ T of_block(T part)
 {
-    __shared__ double parts[1024];  // the most threads that a block can have
+    __shared__ T parts[1024];  // the most threads that a block can have
     parts[threadIdx.x] = part;
     for (unsigned half = 512; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.x < half && threadIdx.x + half < blockDim.x) parts[threadIdx.x] += parts[threadIdx.x + half];
+        if (threadIdx.x < half && threadIdx.x + half < blockDim.x)
+            parts[threadIdx.x] = Together::of(parts[threadIdx.x], parts[threadIdx.x + half]);
     }
     __syncthreads();
-    const double sum = parts[0];
-    __syncthreads();  // before the next sum is written over this one
-    return sum;
+    const T whole = parts[0];
+    __syncthreads();  // before the next parts are written over these
+    return whole;
 }
+
+__device__ double sum_of_block(double part) { return of_block<Added>(part); }
+__device__ int64 least_of_block(int64 part) { return of_block<Lesser>(part); }

@@ -20,6 +20,7 @@ Pair = tuple[int, ...]  # along H and W
 
 ROW = (128,)  # threads over the columns of a row
 PLANE = (32, 8)  # over columns and rows
+MAP = (256,)  # over the pixels of a map
 TILE = 4096  # numbers that a block of an elementwise kernel takes, as in index.h
 STRIP = 256  # pixels of an image that a block of lrn.cu takes
 LONGEST = 512  # as many on a CPU where the gradient reads three arrays at once: longer stretches of each
@@ -255,6 +256,40 @@ def over_channels(signal: Array, how: str, maps: Array) -> bool:
     images, channels, pixels = math.prod(signal.shape[:-3]), signal.shape[-3], math.prod(signal.shape[-2:])
     arguments = (signal, maps, images, channels, pixels)
     return launch("maps.cu", how, (signal,), images * -(-pixels // STRETCH), *arguments, threads=ROW)
+
+
+def resize_columns(x: Array, source: Array, weights: Array, y: Array) -> bool:
+    """``x`` (..., width) -> ``y`` (..., size): sums of ``weights`` (neighbours, size) times the numbers that ``source`` names, 32-bit
+    integers, as many; there are two or four neighbours."""
+    rows, width, (neighbours, size) = math.prod(x.shape[:-1]), x.shape[-1], weights.shape
+    arguments = (x, source, weights, y, rows, width, size, neighbours)
+    return neighbours in (2, 4) and launch("resize.cu", "resize_columns", (x, source), rows, *arguments, threads=ROW)
+
+
+def resize_rows(x: Array, source: Array, weights: Array, lowest: Array | None, highest: Array | None, y: Array) -> bool:
+    """The same along rows, ``x`` (..., height, W) -> ``y`` (..., size, W), clipped to what is between ``lowest`` and ``highest``, if these
+    are given: one number for each plane."""
+    planes, (height, width), (neighbours, size) = math.prod(x.shape[:-2]), x.shape[-2:], weights.shape
+    ends = [0 if end is None else end for end in (lowest, highest)]
+    arguments = (x, source, weights, *ends, y, planes, height, width, size, neighbours)
+    return neighbours in (2, 4) and launch(
+        "resize.cu", "resize_rows", (x, source), planes * size, *arguments, threads=ROW
+    )
+
+
+def energy_threshold(ascending: Array, fraction: float, threshold: Array) -> bool:
+    """``ascending`` (..., pixels), double precision, none below 0 -> ``threshold`` (...): the last of those that are needed, from the
+    greatest on, for ``fraction`` of their sum."""
+    maps, pixels = math.prod(ascending.shape[:-1]), ascending.shape[-1]
+    arguments = (ascending, float(fraction), threshold, maps, pixels)
+    return launch("boxes.cu", "energy_threshold", (ascending,), maps, *arguments, threads=MAP)
+
+
+def tightest_box(masks: Array, boxes: Array) -> bool:
+    """``masks`` (..., H, W), 8-bit integers -> ``boxes`` (..., 4), 32-bit ones: x0, y0, x1, y1, half-open, around what is not 0; the whole
+    where all is."""
+    maps, (height, width) = math.prod(masks.shape[:-2]), masks.shape[-2:]
+    return launch("boxes.cu", "tightest_box", (masks, boxes), maps, masks, boxes, maps, height, width, threads=MAP)
 
 
 def tiles(size: int) -> int:

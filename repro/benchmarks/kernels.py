@@ -31,6 +31,8 @@ SIDE, STRIDE = 3, 2  # of windows, without padding
 CHANNELS, ALPHA, BETA = 5, 0.0001 / 5, 0.75  # of LRN
 WEIGHT = 2 * ALPHA * BETA * 1000  # of its gradient's second term, large enough to be seen
 RATE, COST = 0.1, 0.2  # of a soft step
+NEIGHBOURS = 4  # of a pixel that bicubic interpolation makes
+FRACTION = 0.95  # of a map's energy
 
 
 @dataclass(frozen=True)
@@ -414,11 +416,65 @@ def over_channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
     )
 
 
+# -- maps ---------------------------------------------------------------------------------------------------------------
+
+
+def resize_columns(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    small = (*shape[:-1], shape[-1] // 2)
+    return Kernel(
+        "resize_columns",
+        {"x": _normal(rng, small), **_twice(rng, small[-1]), "y": np.empty((*small[:-1], 2 * small[-1]), np.float32)},
+        lambda a: kernels.resize_columns(a["x"], a["source"], a["weights"], a["y"]),
+        lambda a: _weighted(a, -1, a["weights"]),
+    )
+
+
+def resize_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    small = (*shape[:-2], shape[-2] // 2, shape[-1])
+    ends = {name: np.full(small[:-2], end, np.float32) for name, end in (("lowest", -1), ("highest", 1))}
+    y = np.empty((*small[:-2], 2 * small[-2], small[-1]), np.float32)
+    return Kernel(
+        "resize_rows",
+        {"x": _normal(rng, small), **_twice(rng, small[-2]), **ends, "y": y},
+        lambda a: kernels.resize_rows(a["x"], a["source"], a["weights"], a["lowest"], a["highest"], a["y"]),
+        lambda a: _weighted(a, -2, a["weights"][..., None]).clip(-1, 1),
+    )
+
+
+def energy_threshold(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    """Of maps that are sorted already."""
+    ascending = np.sort(rng.random((math.prod(shape[:2]), math.prod(shape[2:]))) ** 3)
+
+    def expected(a: Arrays) -> np.ndarray:
+        descending = a["x"][:, ::-1]
+        needed = (descending.cumsum(1) < FRACTION * a["x"].sum(1, keepdims=True)).sum(1)
+        return np.take_along_axis(descending, needed[:, None], 1)[:, 0]
+
+    arrays = {"x": ascending, "y": np.empty(len(ascending))}
+    return Kernel("energy_threshold", arrays, lambda a: kernels.energy_threshold(a["x"], FRACTION, a["y"]), expected)
+
+
+def tightest_box(rng: np.random.Generator, shape: tuple[int, ...]) -> Kernel:
+    """Around two corners of each mask."""
+    maps, (height, width) = math.prod(shape[:2]), shape[2:]
+    corners = [np.sort(rng.integers(0, size, (maps, 2))) for size in (width, height)]
+    masks = np.zeros((maps, height, width), np.int8)
+    for end in range(2):
+        masks[np.arange(maps), corners[1][:, end], corners[0][:, end]] = 1
+
+    def expected(_: Arrays) -> np.ndarray:
+        (x0, x1), (y0, y1) = (ends.T for ends in corners)
+        return np.stack([x0, y0, x1 + 1, y1 + 1], 1)
+
+    arrays = {"x": masks, "y": np.empty((maps, 4), np.int32)}
+    return Kernel("tightest_box", arrays, lambda a: kernels.tightest_box(a["x"], a["y"]), expected)
+
+
 KERNELS: tuple[Callable[..., Kernel], ...] = (
     max_pool, to_winners, window_sums, spread, spread_to, im2col, col2im,
     relu, relu_gradient, add, normalise_channels, scale_channels, softmax,
     gate, gate_gradient, gate_magnitudes, soft_step, positive_sums, prune, opened, recover, hard_step, share, portion,
-    lrn, lrn_frozen, lrn_gradient, over_channels,
+    lrn, lrn_frozen, lrn_gradient, over_channels, resize_columns, resize_rows, energy_threshold, tightest_box,
 )  # fmt: skip
 
 
@@ -442,6 +498,18 @@ def _above(rng: np.random.Generator, shape: tuple[int, ...]) -> Arrays:
     """Rows, and for each a threshold."""
     flat = _flat(shape)
     return {"x": _normal(rng, flat), "threshold": np.full(flat[0], 0.5, np.float32), "y": np.empty(flat, np.float32)}
+
+
+def _twice(rng: np.random.Generator, size: int) -> Arrays:
+    """Twice as many pixels, each of which sees a few of so many."""
+    first = np.repeat(np.arange(size, dtype=np.int32), 2) - NEIGHBOURS // 2
+    source = (first + np.arange(NEIGHBOURS, dtype=np.int32)[:, None]).clip(0, size - 1)
+    return {"source": source, "weights": _normal(rng, source.shape)}
+
+
+def _weighted(a: Arrays, axis: int, weights: np.ndarray) -> np.ndarray:
+    """The sum of the pixels along an axis that each one sees."""
+    return sum(weight * a["x"].take(pixels, axis) for weight, pixels in zip(weights, a["source"], strict=True))
 
 
 def _quotient(mass: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -298,8 +298,9 @@ def test_bicubic_clips_an_overshoot_to_a_plateau() -> None:
 
 
 @pytest.mark.parametrize("size", [(28, 35), (13, 17), (7, 9), (3, 4), (1, 1)])
-def test_bilinear_and_nearest_are_their_definitions(size: tuple[int, int]) -> None:
+def test_interpolations_are_their_definitions(size: tuple[int, int]) -> None:
     plane = np.random.default_rng(0).normal(size=(7, 9))
+    np.testing.assert_allclose(resize(plane, *size), resizing.bicubic(plane, *size), rtol=0, atol=1e-13)
     np.testing.assert_allclose(resize(plane, *size, "bilinear"), resizing.bilinear(plane, *size), rtol=0, atol=1e-13)
     assert np.array_equal(resize(plane, *size, "nearest"), resizing.nearest(plane, *size))
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from thinktwice.attention.guided import GUIDED
-from thinktwice.attention.maps import REDUCTIONS, over_channels
 from thinktwice.attention.thresholds import threshold
 from thinktwice.cuda import kernels
 from thinktwice.layers.arrays import add, divide, multiply, portion, positive_part, where_positive, write
@@ -359,18 +358,6 @@ def test_weights_that_are_all_alike_open_by_their_mean() -> None:
     """The mean is exactly their value, however many there are: at least that much they all have."""
     weights = np.full((2, 1, 7, 31, 43), np.float32(0.1))
     assert (prune(np.ones_like(weights), weights, threshold(weights, "mean-positive")) == 1).all()
-
-
-@TYPES
-@pytest.mark.parametrize("how", sorted(REDUCTIONS))
-@pytest.mark.parametrize(
-    "shape", [(3, 2, 5, 7, 11), (2, 1, 1, 3, 4), (2, 64, 37, 41), (1, 2, 3, 1, 1), (0, 2, 3, 2, 2)]
-)
-def test_channels_become_one(by_numpy: Callable, dtype: Any, how: str, shape: tuple) -> None:
-    signal = numbers(shape, dtype, 0)
-    same(over_channels(signal, how), by_numpy(lambda: over_channels(signal, how)))
-    signal[..., :1, :, ::3] = np.nan
-    same(over_channels(signal, how), by_numpy(lambda: over_channels(signal, how)))
 
 
 def test_a_mean_over_a_large_layer_keeps_its_digits() -> None:

@@ -11,7 +11,7 @@ from thinktwice.cuda.text import HERE
 
 from ..sanitizers import run_watched
 
-TESTS = [Path(__file__).with_name(name) for name in ("test_slide.py", "test_elementwise.py")]
+TESTS = [Path(__file__).with_name(name) for name in ("test_slide.py", "test_elementwise.py", "test_maps.py")]
 
 
 @pytest.mark.parametrize("block", [[], ["-DBLOCK_THREADS=3"]], ids=["one thread a block", "three threads a block"])

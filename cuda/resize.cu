@@ -1,0 +1,82 @@
+// Interpolation of maps, along one axis and then the other:
+//
+//     y[i] = sum_t weight[t, i] x[source[t, i]]
+//
+// over four neighbours for bicubic (Keys, 1981, a = -1/2), or two for bilinear and nearest. Bicubic overshoots; it is clipped to the
+// range of each map, as the authors of excitation backprop do.
+
+#include "index.h"
+
+// What a row (positions) sees of a row `from`.
+template <int NEIGHBOURS, typename T, typename Index>
+__device__ void resize_row(const T* from, const Index* source, const T* weights, T* to, int64 positions)
+{
+    INDEPENDENT
+    for (int64 i = threadIdx.x; i < positions; i += blockDim.x) {
+        T sum = 0;
+        UNROLLED
+        for (int t = 0; t < NEIGHBOURS; ++t) sum += weights[t * positions + i] * from[source[t * positions + i]];
+        to[i] = sum;
+    }
+}
+
+// Rows (rows, width) become (rows, positions). A block: one row.
+template <typename T, typename Index>
+__global__ void resize_columns(
+    const T* __restrict__ x, const Index* __restrict__ source, const T* __restrict__ weights, T* __restrict__ y, int64 rows, int64 width,
+    int64 positions, int64 neighbours)
+{
+    for (int64 row = blockIdx.x; row < rows; row += gridDim.x) {
+        if (neighbours == 4) resize_row<4>(x + row * width, source, weights, y + row * positions, positions);
+        if (neighbours == 2) resize_row<2>(x + row * width, source, weights, y + row * positions, positions);
+    }
+}
+
+template <typename T>
+struct Range {
+    T low, high;
+
+    __device__ T clipped(T value) const
+    {
+        const T raised = value < low ? low : value;
+        return raised > high ? high : raised;
+    }
+};
+
+// The sum of a plane's rows that `source` names, its entries and the weights `apart` from each other.
+template <int NEIGHBOURS, bool CLIPPED, typename T, typename Index>
+__device__ void mix_rows(const T* plane, const Index* source, const T* weights, int64 apart, Range<T> range, T* to, int64 width)
+{
+    const T* from[NEIGHBOURS];
+    T weight[NEIGHBOURS];
+    for (int t = 0; t < NEIGHBOURS; ++t) from[t] = plane + source[t * apart] * width, weight[t] = weights[t * apart];
+    INDEPENDENT
+    for (int64 i = threadIdx.x; i < width; i += blockDim.x) {
+        T sum = 0;
+        UNROLLED
+        for (int t = 0; t < NEIGHBOURS; ++t) sum += weight[t] * from[t][i];
+        to[i] = CLIPPED ? range.clipped(sum) : sum;
+    }
+}
+
+// Planes (planes, height, width) become (planes, positions, width), and none of their numbers leaves what is between `lowest` and
+// `highest` (planes,), unless these are null. A block: one row of one plane.
+template <typename T, typename Index>
+__global__ void resize_rows(
+    const T* __restrict__ x, const Index* __restrict__ source, const T* __restrict__ weights, const T* __restrict__ lowest,
+    const T* __restrict__ highest, T* __restrict__ y, int64 planes, int64 height, int64 width, int64 positions, int64 neighbours)
+{
+    for (int64 row = blockIdx.x; row < planes * positions; row += gridDim.x) {
+        const int64 number = row / positions, i = row % positions;
+        const T* plane = x + number * height * width;
+        T* to = y + row * width;
+        if (lowest) {
+            const Range<T> range{lowest[number], highest[number]};
+            if (neighbours == 4) mix_rows<4, true>(plane, source + i, weights + i, positions, range, to, width);
+            if (neighbours == 2) mix_rows<2, true>(plane, source + i, weights + i, positions, range, to, width);
+        } else {
+            if (neighbours == 4) mix_rows<4, false>(plane, source + i, weights + i, positions, Range<T>{}, to, width);
+            if (neighbours == 2) mix_rows<2, false>(plane, source + i, weights + i, positions, Range<T>{}, to, width);
+        }
+    }
+}
