@@ -271,20 +271,23 @@ def _few(
     ``targets``. ``None`` where it has no part in this. ``tile``: Winograd's, by which it would be done otherwise."""
     if not sparse.suitable(geometry, [bank.weights for bank, _ in banks]) or not len(sources[0]):
         return None
-    turned, together = targets is not None, targets or 1
-    products = math.prod(geometry.kernel) * sum(source.shape[1] for source in sources)
-    results = {id(result): result.size for _, result in banks}  # of a sum, all banks have one
-    most = sparse.most(products, sum(source.size for source in sources), sum(results.values()), tile, together)
+    turned, kernel, together = targets is not None, tuple(geometry.kernel), targets or 1
+    results = {id(result): result for _, result in banks}.values()  # of a sum, all banks have one
+    share = sum(source.size for source in sources) / max(1, sum(result.size for result in results))
+    channels, positions = sum(source.shape[1] for source in sources), math.prod(banks[0][1].shape[2:])
+    most = sparse.most(kernel, channels, positions, share, tile, together)
     if most < 1:
         return None
+    sent = together < sparse.SEVERAL
+    pack = sparse.for_sending if sent else sparse.for_gathering
 
     def packed(weights: np.ndarray) -> np.ndarray:
         used = weights.swapaxes(0, 1)[..., ::-1, ::-1] if turned else weights
-        return prepared(weights, ("sparse", turned), lambda: sparse.packed(used, _engine().lanes))
+        return prepared(weights, ("sparse", turned, sent), lambda: pack(used, _engine().lanes))
 
     made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
     slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
-    return *_products(sources, made, 1, last), slide, together, most
+    return *_products(sources, made, 1, last), slide, together, most, sparse.widest(kernel) if sent else 0
 
 
 def _numbers(source: int, filters: Filters, result: np.ndarray, group: int) -> tuple[int, ...]:

@@ -8,6 +8,8 @@ namespace ENGINE {
 #include "pointwise.h"
 #include "correlation.h"
 #include "sparse.h"
+#include "gather.h"
+#include "scatter.h"
 #include "weight_gradient.h"
 #include "winograd.h"
 #include "pooling.h"
@@ -25,13 +27,18 @@ static void run_multiply(const int64* sources, const int64* banks, const int64* 
     multiply(&as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last));
 }
 
+// `widest`: registers of weights that pixels are sent with, or 0 where sums gather them.
 static void run_sparse(
     const int64* sources, const int64* banks, const int64* products, const int64* last, const int64* slide, int64 targets, int64 most,
-    int64 otherwise, const int64* arguments)
+    int64 widest, int64 otherwise, const int64* arguments)
 {
+    const Slide& s = as<Slide>(slide);
     sparse(
-        &as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last), as<Slide>(slide), targets,
-        most, reinterpret_cast<Asked>(otherwise), arguments);
+        &as<Source>(sources), &as<Bank>(banks), as<Products>(products), given<Finish>(last), targets, most,
+        reinterpret_cast<Asked>(otherwise), arguments, [&](const Work& work, const Group& group) {
+            if (widest) scatter(work, group, s, widest);
+            else gather_group(work, group, s);
+        });
 }
 
 static void run_correlate_weights(

@@ -69,6 +69,16 @@ INLINE int put_numbers(unsigned bits, int first, int* to)
     return __builtin_popcount(bits);
 }
 
+// The numbers themselves, likewise.
+INLINE void put_chosen(unsigned bits, Lanes numbers, float* to)
+{
+#if LANES == 16
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(bits), reinterpret_cast<__m512>(numbers)));
+#else
+    for (unsigned left = bits; left; left &= left - 1) *to++ = numbers[__builtin_ctz(left)];
+#endif
+}
+
 // Every second number of two registers, from the first (0) or the second (1) on.
 template <int from, int... I>
 INLINE Lanes every_second(Lanes a, Lanes b, std::integer_sequence<int, I...>)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
@@ -83,8 +84,15 @@ def products(images: int, groups: int, pixels: int, sources: int, banks: int, su
 
 @lru_cache(4096)
 def slide(spatial: Pair, geometry: Geometry) -> Record:
-    """``Slide`` of sparse.h."""
+    """``Slide`` of sparse.h. A kernel that sees one pixel at a time does not care where rows end: there they fill registers."""
+    if geometry.pointwise:
+        pixels = math.prod(spatial)
+        rows = next(rows for rows in range(-(-pixels // LONGEST_ROW) or 1, pixels + 1) if pixels % rows == 0)
+        spatial = (rows, pixels // rows)
     return Record(*spatial, *geometry.kernel, *geometry.pad, *geometry.reduced(spatial))
+
+
+LONGEST_ROW = 128  # of pixels that are listed and sent together
 
 
 class Plan:

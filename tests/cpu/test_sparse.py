@@ -191,8 +191,10 @@ def test_nobody_looks_where_no_zeros_are_expected(monkeypatch: pytest.MonkeyPatc
 
 def test_more_zeros_are_wanted_the_less_there_is_to_save() -> None:
     """Of a thousand pixels so many may be other than 0."""
-    a_classifier = sparse.most(products=512, pixels=512, results=1000, tile=None, targets=1)
-    by_tiles = sparse.most(products=576, pixels=64, results=256, tile=Tile(4, 3), targets=1)
-    few_channels = sparse.most(products=16, pixels=16, results=96, tile=None, targets=1)
+    a_classifier = sparse.most((1, 1), channels=512, positions=169, share=0.5, tile=None, targets=1)
+    by_tiles = sparse.most((3, 3), channels=64, positions=169, share=0.25, tile=Tile(4, 3), targets=1)
+    few_channels = sparse.most((1, 1), channels=16, positions=169, share=0.2, tile=None, targets=1)
     assert 1000 > a_classifier > by_tiles > 0 >= few_channels
-    assert sparse.most(576, 64, 256, Tile(4, 3), targets=8) > 2 * by_tiles
+    for tile in (Tile(4, 3), None):
+        alone, together = (sparse.most((3, 3), 64, 169, 0.25, tile, targets) for targets in (4, 8))
+        assert together > 1.3 * alone
