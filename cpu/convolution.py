@@ -286,7 +286,7 @@ def _few(
         return prepared(weights, ("sparse", turned, sent), lambda: pack(used, _engine().lanes))
 
     made = [((packed(bank.weights), _biases(bank.bias, 1), bank.rectified), result) for bank, result in banks]
-    slide = plans.slide(tuple(sources[0].shape[2:]), geometry).address
+    slide = plans.slide(tuple(sources[0].shape[2:]), geometry, sent).address
     return *_products(sources, made, 1, last), slide, together, most, sparse.widest(kernel) if sent else 0
 
 

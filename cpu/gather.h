@@ -6,7 +6,7 @@
 // Sums stay in registers, for one position at a time. The pixels of a row that are not 0 are listed column by column: then those that a
 // row of the kernel sees lie one behind the other.
 
-// Pixels that are not 0 in all images of a group: by which of a kernel row's filters they are multiplied, c * kernel_w + j if the row
+// Pixels that are not 0 in any image of a group: by which of a kernel row's filters they are multiplied, c * kernel_w + j if the row
 // began in column 0 (in `steps`, below); and their numbers, one for each image. The q-th pixel's begin at `first[q]`.
 struct List {
     std::vector<int64> filters;

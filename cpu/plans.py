@@ -83,11 +83,13 @@ def products(images: int, groups: int, pixels: int, sources: int, banks: int, su
 
 
 @lru_cache(4096)
-def slide(spatial: Pair, geometry: Geometry) -> Record:
-    """``Slide`` of sparse.h. A kernel that sees one pixel at a time does not care where rows end: there they fill registers."""
-    if geometry.pointwise:
-        pixels = math.prod(spatial)
-        rows = next(rows for rows in range(-(-pixels // LONGEST_ROW) or 1, pixels + 1) if pixels % rows == 0)
+def slide(spatial: Pair, geometry: Geometry, sent: bool) -> Record:
+    """``Slide`` of sparse.h. A kernel that sees one pixel at a time does not care where rows end: those that are ``sent`` are longer, so
+    that registers are full."""
+    pixels = math.prod(spatial)
+    if sent and geometry.pointwise:
+        fitting = (rows for rows in range(-(-pixels // LONGEST_ROW), spatial[0]) if rows and pixels % rows == 0)
+        rows = next(fitting, spatial[0])
         spatial = (rows, pixels // rows)
     return Record(*spatial, *geometry.kernel, *geometry.pad, *geometry.reduced(spatial))
 

@@ -1,6 +1,6 @@
 // Sparse convolutions of one target, or a few: each pixel that is not 0 is sent to the sums in which it has a part:
 //
-//     sum[o][y + top - i][x + left - j] += weights[i][c][j][o] * pixel[c][y][x]      for all outputs o and cells (i, j) of the kernel
+//     sum[o][y + top - i][x + left - j] += weights[c][i][j][o] * pixel[c][y][x]      for all outputs o and cells (i, j) of the kernel
 //
 // A channel's pixels are listed; they meet the same weights, which stay in registers meanwhile. Their sums, of a few rows at a time, stay
 // in the nearest cache.
@@ -152,7 +152,9 @@ INLINE int64 halved(int64 registers) { return registers / 2; }
 template <int W>
 static auto maker(int registers)
 {
-    return registers == 4 ? make_rows<W, 4> : registers == 2 ? make_rows<W, 2> : make_rows<W, 1>;
+    if constexpr (W == 1)  // of wider rows the weights of four would not fit
+        if (registers == 4) return make_rows<W, 4>;
+    return registers == 2 ? make_rows<W, 2> : make_rows<W, 1>;
 }
 
 // All images of a group, block by block: then they find the weights near. Weights are those of one block after the other, `widest`

@@ -14,7 +14,7 @@ struct Group {
     int64 image, targets, apart;
 };
 
-// A bit for each of some pixels that is not 0 in all targets' images, `apart` from each other.
+// A bit for each of some pixels that is not 0 in any of the targets' images, `apart` from each other.
 INLINE unsigned any_nonzero(const float* pixels, int64 targets, int64 apart)
 {
     unsigned found = 0;

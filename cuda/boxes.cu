@@ -28,8 +28,8 @@ __global__ void energy_threshold(const T* __restrict__ ascending, T fraction, T*
         __syncthreads();
         const T wanted = fraction * before[blockDim.x];
         if ((before[threadIdx.x] < wanted || threadIdx.x == 0) && before[threadIdx.x + 1] >= wanted) {
-            int64 i = first;
-            for (T sum = before[threadIdx.x] + last[-i]; sum < wanted && i + 1 < end; sum += last[-i]) ++i;
+            int64 i = first;  // added as above, so that the end of the stretch suffices
+            for (T held = last[-i]; before[threadIdx.x] + held < wanted && i + 1 < end; held += last[-i]) ++i;
             threshold[map] = last[-i];
         }
         __syncthreads();  // before the next map's sums are written over these

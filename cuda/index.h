@@ -58,7 +58,7 @@ struct Added {
 
 struct Lesser {
     template <typename T>
-    static __device__ T of(T a, T b) { return lesser(a, b); }
+    static __device__ T of(T a, T b) { return b < a ? b : a; }
 };
 
 // What is made of the parts that the threads of a block have, in every one of them.

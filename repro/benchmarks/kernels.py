@@ -1,8 +1,9 @@
 """The kernels of ``cuda/``, one by one, on arrays of the size that GoogLeNet's first layers have for 8 images. On a CPU max pooling
 is the engine's work, as in the layer.
 
-All of them are bound by memory: what counts is how near they come to a copy of as many bytes. What they must find, NumPy
-tells in a line or two.
+Most of them are bound by memory: what counts is how near they come to a copy of as many bytes. (Softmax takes exponentials, a map's
+columns are resized from numbers here and there, its energies are added one after the other.) What they must find, NumPy tells in a line
+or two.
 """
 
 from __future__ import annotations

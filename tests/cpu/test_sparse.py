@@ -71,6 +71,9 @@ def test_both_ways(kernel: tuple, pad: tuple, size: tuple, channels: int, output
         signal = mostly_zero(2, outputs, *g.reduced(size), share=share)
         below = correlate_transposed(signal.astype(float), weights.astype(float), g, size)
         near(between_walls(convolution.correlate_transposed, signal, weights, g, size), below)
+        several = np.concatenate([target * signal for target in range(1, 8)])  # by fours, twos and ones
+        found = between_walls(convolution.correlate_transposed, several, weights, g, size, None, 7)
+        near(found, np.concatenate([target * below for target in range(1, 8)]))
 
 
 @pytest.mark.parametrize("targets", range(1, 12))

@@ -56,7 +56,7 @@ def test_no_kernel_takes_another_number_of_neighbours() -> None:
     x, y = numbers((4, 5), np.float32, 0), np.full((4, 5), 7, np.float32)
     source, weights = np.zeros((3, 5), np.int32), np.ones((3, 5), np.float32)
     assert not kernels.resize_columns(x, source, weights, y)
-    assert not kernels.resize_rows(x, source[:, :4], weights[:, :4], None, None, y)
+    assert not kernels.resize_rows(x, source[:, :4].copy(), weights[:, :4].copy(), None, None, y)
     assert (y == 7).all()
 
 
@@ -75,11 +75,21 @@ def test_rows_past_2_to_the_31() -> None:
 def test_what_holds_most_of_the_energy(by_numpy: Callable, fraction: float, shape: tuple) -> None:
     """Of whole numbers, whose sums are exact in any order; with ties, zeros, negative numbers, and maps of nothing else."""
     maps = np.floor(9 * numbers(shape, np.float32, 0))
-    maps[:1, ..., 1:] = -1
+    maps[:1] = -1
+    maps[1:2, ..., 1:] = -1
     for power in (1, 2):
         for answer in (energy_mask, energy_box):
             found = answer(maps, fraction, power)
             same(found, by_numpy(lambda answer=answer, power=power: answer(maps, fraction, power)))
+
+
+@pytest.mark.parametrize("pixels", [2, 3, 56 * 56])
+def test_all_of_the_energy_is_in_what_has_some(pixels: int) -> None:
+    """However it is added up, by one thread or by several."""
+    drawn = np.random.default_rng(0).uniform(-1, 1, (40, 1, pixels))
+    maps = np.where(drawn > 0, 0.1 + drawn, 0)
+    maps[:, :, :1] = 0.3
+    same(energy_mask(maps, 1.0), maps > 0)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 11), (2, 3, 8, 31), (2, 1, 257), (3, 257, 1), (0, 4, 5)])
