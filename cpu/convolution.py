@@ -273,7 +273,7 @@ def _few(
         return None
     turned, kernel, together = targets is not None, tuple(geometry.kernel), targets or 1
     results = {id(result): result for _, result in banks}.values()  # of a sum, all banks have one
-    share = sum(source.size for source in sources) / max(1, sum(result.size for result in results))
+    share = sum(source.size for source in sources) / sum(result.size for result in results)
     channels, positions = sum(source.shape[1] for source in sources), math.prod(banks[0][1].shape[2:])
     most = sparse.most(kernel, channels, positions, share, tile, together)
     if most < 1:

@@ -6,8 +6,8 @@
 // Sums stay in registers, for one position at a time. The pixels of a row that are not 0 are listed column by column: then those that a
 // row of the kernel sees lie one behind the other.
 
-// Pixels that are not 0 in any image of a group: by which of a kernel row's filters they are multiplied, c * kernel_w + j if the row
-// began in column 0 (in `steps`, below); and their numbers, one for each image. The q-th pixel's begin at `first[q]`.
+// Pixels that are not 0 in any image of a group: where the filters begin by which they are multiplied, those of c * kernel_w + j if
+// the kernel's row began in column 0; and their numbers, one for each image. The q-th pixel's begin at `first[q]`.
 struct List {
     std::vector<int64> filters;
     std::vector<int> first;
@@ -23,15 +23,12 @@ struct Row {
 
 INLINE int64 filter_size(const Bank& bank) { return (up(bank.outputs, LANES) | 1) * LANES; }  // an odd number of registers
 
-// Banks that add up have filters of one size, and all sources make one list: then it tells how many numbers lie between a filter and the
-// first bank's. Otherwise banks differ in size and share a source: then it tells how many filters lie before one.
-INLINE int64 steps(const Work& work) { return work.p.sum ? filter_size(*work.banks) : 1; }
-
-// How far a source's filters lie from the first bank's.
-INLINE int64 steps_to(const Work& work, const Source& source)
+// How far a source's filters lie from the first one's, in numbers: all sources make one list. Their banks add up, and have filters of one
+// size.
+INLINE int64 filters_of(const Work& work, const Source& source)
 {
     const auto place = [](const float* weights) { return reinterpret_cast<intptr_t>(weights) / static_cast<intptr_t>(sizeof(float)); };
-    return work.p.sum ? place(work.banks[&source - work.sources].weights) - place(work.banks[0].weights) : 0;
+    return place(work.banks[&source - work.sources].weights) - place(work.banks[0].weights);
 }
 
 constexpr int64 TAKEN = 512;  // pixels of a list, of all its images, about: what is read of a channel lies side by side
@@ -81,7 +78,7 @@ static void list_rows(const Work& work, const Group& group, Range here, const Sl
 {
     static thread_local Found found;
     static thread_local std::vector<int> next;  // of each pixel: where in the list its next channel goes
-    const int64 pixels = (here.end - here.first) * s.width, area = s.height * s.width, step = steps(work);
+    const int64 pixels = (here.end - here.first) * s.width, area = s.height * s.width, step = filter_size(*work.banks);
     const auto image_of = [&](const Source& source) { return source.numbers + group.image * source.apart; };
     found.ends.clear();
     for (const Source* source = work.sources; source < work.sources + work.p.sources; ++source) {
@@ -99,7 +96,7 @@ static void list_rows(const Work& work, const Group& group, Range here, const Sl
     int64 i = 0;
     for (const Source* source = work.sources; source < work.sources + work.p.sources; ++source) {
         const float* from = image_of(*source) + here.first * s.width;
-        const int64 begin = steps_to(work, *source), apart = group.apart * source->apart;
+        const int64 begin = filters_of(work, *source), apart = group.apart * source->apart;
         for (int64 c = 0; c < source->channels; ++c, ++end)
             for (; i < *end; ++i) {
                 const int pixel = found.pixels[i], place = next[pixel]++;
@@ -120,8 +117,8 @@ static void list_rows(const Work& work, const Group& group, Range here, const Sl
 // The terms of such sums, for tile.h: filters stand where pixels stand elsewhere, and the targets' pixels where weights do.
 struct Listed {
     const int64* filters;
-    int64 begin, size, targets;
-    int64 operator[](int64 n) const { return (begin + filters[n]) * size; }
+    int64 begin, targets;
+    int64 operator[](int64 n) const { return begin + filters[n]; }
     const float* row(const float* next, int64 n) const { return next + n * (targets - ROWS); }
 };
 
@@ -141,7 +138,7 @@ struct Neighbours {
 
 static void look(const Row* rows, const Work& work, const Slide& s, int64 targets, int64 first, int64 number, Seen* seen)
 {
-    const int64 row_size = work.sources->channels * s.kernel_w, step = steps(work);
+    const int64 row_size = work.sources->channels * s.kernel_w, step = filter_size(*work.banks);
     for (int64 j = 0, y = first / s.columns - s.top, x = first % s.columns - s.left; j < number; ++j, seen += s.kernel_h) {
         const int64 left = std::clamp<int64>(x, 0, s.width), right = std::clamp<int64>(x + s.kernel_w, 0, s.width);
         for (int64 i = 0; i < s.kernel_h; ++i) {
@@ -161,12 +158,11 @@ static void look(const Row* rows, const Work& work, const Slide& s, int64 target
 template <int T, int V>
 static void put_sums(const Neighbours& to, const Work& work, const Slide& s, const Bank& bank, int64 channel)
 {
-    const int64 size = filter_size(bank) / steps(work);
     Lanes sums[T][V][LANES];
     for (int64 j = 0; j < to.number; ++j) {
         Lanes sum[T][V] = {};
         for (const Seen* seen = to.seen + j * s.kernel_h; seen < to.seen + (j + 1) * s.kernel_h; ++seen)
-            add_terms(bank.weights + channel, Listed{seen->filters, seen->begin, size, T}, seen->number, seen->numbers, sum);
+            add_terms(bank.weights + channel, Listed{seen->filters, seen->begin, T}, seen->number, seen->numbers, sum);
         for (int t = 0; t < T; ++t)
             for (int v = 0; v < V; ++v) sums[t][v][j] = sum[t][v];
     }
@@ -180,8 +176,6 @@ static void put_sums(const Neighbours& to, const Work& work, const Slide& s, con
 // How many registers of channels are worked on at once, for T targets: as many as, T times, the processor has room for as sums.
 template <int T>
 constexpr int WIDEST = T == 8 ? (ROWS * VECTORS >= 24 ? 3 : 1) : T == 4 ? (ROWS * VECTORS >= 16 ? 4 : 2) : 8;
-
-constexpr int64 narrower(int64 registers) { return registers == 3 ? 2 : registers / 2; }
 
 template <int T, int V = WIDEST<T>>
 static void put_block(const Neighbours& to, const Work& work, const Slide& s, const Block& block)
@@ -203,7 +197,7 @@ static void gather_some(const Group& group, const Work& work, const Slide& s)
     kept_rows.resize(s.height);
     List* const lists = kept.data();
     Row* const rows = kept_rows.data();
-    const std::vector<Block> blocks = find_blocks(work, WIDEST<T>, narrower);
+    const std::vector<Block> blocks = find_blocks(work, WIDEST<T>);
     const int64 count = static_cast<int64>(blocks.size()), chunk = share(strips, up(4 * threads, count), 1), chunks = up(strips, chunk);
 #pragma omp parallel
     {
@@ -224,7 +218,7 @@ static void gather_some(const Group& group, const Work& work, const Slide& s)
     }
 }
 
-// All images of a group. Weights are (kernel_h, channels, kernel_w, filter_size).
+// All images of a group, whose sources add up, if there are several: gradients. Weights are (kernel_h, channels, kernel_w, filter_size).
 static void gather_group(const Work& work, const Group& group, const Slide& s)
 {
     for (int64 target = 0, together; target < group.targets; target += together) {

@@ -82,6 +82,9 @@ def products(images: int, groups: int, pixels: int, sources: int, banks: int, su
     return Record(images, groups, pixels, sources, banks, sums)
 
 
+LONGEST_ROW = 128  # of pixels that are listed and sent together
+
+
 @lru_cache(4096)
 def slide(spatial: Pair, geometry: Geometry, sent: bool) -> Record:
     """``Slide`` of sparse.h. A kernel that sees one pixel at a time does not care where rows end: those that are ``sent`` are longer, so
@@ -92,9 +95,6 @@ def slide(spatial: Pair, geometry: Geometry, sent: bool) -> Record:
         rows = next(fitting, spatial[0])
         spatial = (rows, pixels // rows)
     return Record(*spatial, *geometry.kernel, *geometry.pad, *geometry.reduced(spatial))
-
-
-LONGEST_ROW = 128  # of pixels that are listed and sent together
 
 
 class Plan:

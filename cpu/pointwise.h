@@ -28,6 +28,13 @@ struct Products {
     int64 images, groups, pixels, sources, banks, sum;
 };
 
+INLINE int64 all_channels(const Source* sources, const Products& p)
+{
+    int64 channels = 0;
+    for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
+    return channels;
+}
+
 // What a thread works on.
 struct Work {
     const Products& p;
@@ -278,8 +285,8 @@ static Cut cut(const Products& p, int64 channels, int64 blocks, int64 vectors)
 static void multiply(const Source* sources, const Bank* banks, const Products& p, const Finish* last)
 {
     if (p.images * p.pixels == 0) return;
-    int64 channels = 0, outputs = 0;
-    for (int64 i = 0; i < p.sources; ++i) channels += sources[i].channels;
+    const int64 channels = all_channels(sources, p);
+    int64 outputs = 0;
     for (int64 i = 0; i < p.banks; ++i) outputs = std::max(outputs, banks[i].outputs);
     const int64 blocks = up(outputs, ROWS) * p.banks, vectors = up(p.images * p.pixels, LANES);
     const Cut to = cut(p, channels, blocks, vectors);

@@ -32,18 +32,11 @@ struct Listing {
     std::vector<int64> first;  // (channels, height + 1): where in its list each row begins, and where the last one ends
 };
 
-constexpr int64 SUMS = 12 << 10;     // numbers that stay in the nearest cache
-constexpr int64 LISTED = 8;          // channels that are listed at a time
+constexpr int64 SUMS = 12 << 10;    // numbers that stay in the nearest cache
+constexpr int64 LISTED = 8;         // channels that are listed at a time
 constexpr int64 SENT_AHEAD = 1024;  // by so many numbers weights are fetched before their turn
 
 // The channels of all sources are counted together.
-INLINE int64 all_channels(const Work& work)
-{
-    int64 channels = 0;
-    for (const Source* source = work.sources; source < work.sources + work.p.sources; ++source) channels += source->channels;
-    return channels;
-}
-
 INLINE const float* plane_of(const Work& work, int64 image, int64 channel)
 {
     const Source* source = work.sources;
@@ -147,8 +140,6 @@ static void make_rows(const Work& work, const Block& block, int64 image, const S
     put_rows<V>(work, *block.bank, block.channel, image, s, grid, rows, sums);
 }
 
-INLINE int64 halved(int64 registers) { return registers / 2; }
-
 template <int W>
 static auto maker(int registers)
 {
@@ -165,13 +156,13 @@ static void scatter(const Work& work, const Group& group, const Slide& s, int64 
     if (static_cast<int64>(kept.size()) < group.targets) kept.resize(group.targets);
     Listing* const lists = kept.data();
     const Grid grid(s);
-    const int64 channels = all_channels(work), parts = up(channels, LISTED);
+    const int64 channels = all_channels(work.sources, work.p), parts = up(channels, LISTED);
     for (int64 target = 0; target < group.targets; ++target) {
         if (static_cast<int64>(lists[target].parts.size()) < parts) lists[target].parts.resize(parts);
         lists[target].first.resize(channels * (s.height + 1));
     }
 
-    const std::vector<Block> blocks = find_blocks(work, widest, halved);
+    const std::vector<Block> blocks = find_blocks(work, widest);
     const int64 count = static_cast<int64>(blocks.size()) * group.targets, wanted = 3 * omp_get_max_threads();
     const int64 near = std::max<int64>(1, SUMS / (grid.pitch * widest * LANES));
     const int64 together = share(s.rows, std::max(up(s.rows, near), up(wanted, count)), 1), strips = up(s.rows, together);

@@ -77,8 +77,10 @@ struct Block {
     int registers;
 };
 
+constexpr int64 narrower(int64 registers) { return registers == 3 ? 2 : registers / 2; }
+
 // All channels of all results, `widest` registers at a time, or fewer of those narrower ones that there are.
-INLINE std::vector<Block> find_blocks(const Work& work, int64 widest, int64 (*narrower)(int64))
+INLINE std::vector<Block> find_blocks(const Work& work, int64 widest)
 {
     std::vector<Block> blocks;
     for (const Bank* bank = work.banks; bank < work.banks + (work.p.sum ? 1 : work.p.banks); ++bank)

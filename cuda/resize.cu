@@ -32,20 +32,9 @@ __global__ void resize_columns(
     }
 }
 
-template <typename T>
-struct Range {
-    T low, high;
-
-    __device__ T clipped(T value) const
-    {
-        const T raised = value < low ? low : value;
-        return raised > high ? high : raised;
-    }
-};
-
 // The sum of a plane's rows that `source` names, its entries and the weights `apart` from each other.
-template <int NEIGHBOURS, bool CLIPPED, typename T, typename Index>
-__device__ void mix_rows(const T* plane, const Index* source, const T* weights, int64 apart, Range<T> range, T* to, int64 width)
+template <int NEIGHBOURS, typename T, typename Index>
+__device__ void mix_rows(const T* plane, const Index* source, const T* weights, int64 apart, T* to, int64 width)
 {
     const T* from[NEIGHBOURS];
     T weight[NEIGHBOURS];
@@ -55,7 +44,17 @@ __device__ void mix_rows(const T* plane, const Index* source, const T* weights, 
         T sum = 0;
         UNROLLED
         for (int t = 0; t < NEIGHBOURS; ++t) sum += weight[t] * from[t][i];
-        to[i] = CLIPPED ? range.clipped(sum) : sum;
+        to[i] = sum;
+    }
+}
+
+template <typename T>
+__device__ void clip_row(T low, T high, T* row, int64 width)
+{
+    INDEPENDENT
+    for (int64 i = threadIdx.x; i < width; i += blockDim.x) {
+        const T raised = row[i] < low ? low : row[i];
+        row[i] = raised > high ? high : raised;
     }
 }
 
@@ -70,13 +69,8 @@ __global__ void resize_rows(
         const int64 number = row / positions, i = row % positions;
         const T* plane = x + number * height * width;
         T* to = y + row * width;
-        if (lowest) {
-            const Range<T> range{lowest[number], highest[number]};
-            if (neighbours == 4) mix_rows<4, true>(plane, source + i, weights + i, positions, range, to, width);
-            if (neighbours == 2) mix_rows<2, true>(plane, source + i, weights + i, positions, range, to, width);
-        } else {
-            if (neighbours == 4) mix_rows<4, false>(plane, source + i, weights + i, positions, Range<T>{}, to, width);
-            if (neighbours == 2) mix_rows<2, false>(plane, source + i, weights + i, positions, Range<T>{}, to, width);
-        }
+        if (neighbours == 4) mix_rows<4>(plane, source + i, weights + i, positions, to, width);
+        if (neighbours == 2) mix_rows<2>(plane, source + i, weights + i, positions, to, width);
+        if (lowest) clip_row(lowest[number], highest[number], to, width);
     }
 }

@@ -198,6 +198,7 @@ def test_more_zeros_are_wanted_the_less_there_is_to_save() -> None:
     by_tiles = sparse.most((3, 3), channels=64, positions=169, share=0.25, tile=Tile(4, 3), targets=1)
     few_channels = sparse.most((1, 1), channels=16, positions=169, share=0.2, tile=None, targets=1)
     assert 1000 > a_classifier > by_tiles > 0 >= few_channels
+    assert sparse.most((3, 3), 64, 169, 0.25, Tile(4, 3), targets=8) > 2 * by_tiles
     for tile in (Tile(4, 3), None):
-        alone, together = (sparse.most((3, 3), 64, 169, 0.25, tile, targets) for targets in (4, 8))
-        assert together > 1.3 * alone
+        four, eight = (sparse.most((3, 3), 64, 169, 0.25, tile, targets) for targets in (4, 8))
+        assert eight > 1.3 * four
